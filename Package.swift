@@ -1,0 +1,79 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// The runtime half builds twice: as ordinary modules, and as Embedded Swift (`LATHE_EMBEDDED=1`) for `lathe-run`.
+let isEmbedded = Context.environment["LATHE_EMBEDDED"] == "1"
+
+var runtimeSettings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+if isEmbedded {
+    runtimeSettings += [
+        .enableExperimentalFeature("Embedded"),
+        .unsafeFlags(["-wmo"]),
+    ]
+}
+let compilerSettings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
+let kernelSettings: [CSetting] = [.unsafeFlags(["-O3", "-Wall", "-Wextra", "-Werror"])]
+
+// zlib is linked from its archive into the runner, which must need nothing but the C library.
+let zlib: Target = .target(
+    name: "CZlib",
+    linkerSettings: [isEmbedded ? .unsafeFlags(["-Xlinker", "-l:libz.a"]) : .linkedLibrary("z")]
+)
+
+let runtimeTargets: [Target] = [
+    zlib,
+    .target(name: "Kernels", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "Plans", dependencies: ["CZlib", "Kernels"], swiftSettings: runtimeSettings),
+    .target(name: "Tokenization", dependencies: ["Plans"], swiftSettings: runtimeSettings),
+    .target(name: "Runtime", dependencies: ["Plans", "Kernels"], swiftSettings: runtimeSettings),
+    .target(name: "Decoding", dependencies: ["Runtime", "Tokenization"], swiftSettings: runtimeSettings),
+]
+
+let runner: Target = .executableTarget(
+    name: "lathe-run", dependencies: ["Decoding"], swiftSettings: runtimeSettings)
+
+let compilerTargets: [Target] = [
+    .target(name: "CJSON", linkerSettings: [.linkedLibrary("json-c")]),
+    .target(name: "Checkpoints", dependencies: ["CJSON"], swiftSettings: compilerSettings),
+    .target(name: "Models", dependencies: ["Checkpoints"], swiftSettings: compilerSettings),
+    .target(name: "Passes", dependencies: ["Models"], swiftSettings: compilerSettings),
+    .target(
+        name: "Lowering", dependencies: ["Models", "Plans", "Kernels", "Tokenization"],
+        swiftSettings: compilerSettings),
+    .target(
+        name: "Compiler", dependencies: ["Passes", "Lowering", "Checkpoints", "Plans"],
+        swiftSettings: compilerSettings),
+    .executableTarget(
+        name: "lathe",
+        dependencies: [
+            "Compiler", "Decoding", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ],
+        swiftSettings: compilerSettings),
+]
+
+let testTargets: [Target] = [
+    .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: compilerSettings),
+    .testTarget(
+        name: "PlansTests", dependencies: ["Plans"], resources: [.copy("Resources")], swiftSettings: compilerSettings),
+    .testTarget(
+        name: "CheckpointsTests", dependencies: ["Checkpoints"], resources: [.copy("Resources")],
+        swiftSettings: compilerSettings),
+    .testTarget(
+        name: "TokenizationTests", dependencies: ["Tokenization", "Lowering", "Checkpoints"],
+        resources: [.copy("Resources")], swiftSettings: compilerSettings),
+    .testTarget(
+        name: "CompilerTests", dependencies: ["Compiler", "Decoding"], resources: [.copy("Resources")],
+        swiftSettings: compilerSettings),
+    .testTarget(name: "CommandLineTests", dependencies: ["Compiler"], swiftSettings: compilerSettings),
+]
+
+let package = Package(
+    name: "lathe",
+    products: isEmbedded
+        ? [.executable(name: "lathe-run", targets: ["lathe-run"])]
+        : [.executable(name: "lathe", targets: ["lathe"]), .executable(name: "lathe-run", targets: ["lathe-run"])],
+    dependencies: isEmbedded
+        ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
+    targets: isEmbedded ? runtimeTargets + [runner] : runtimeTargets + [runner] + compilerTargets + testTargets
+)

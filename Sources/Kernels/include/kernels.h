@@ -1,0 +1,163 @@
+/// Lathe's kernels: each has one meaning, given by its scalar version; every instruction set returns the same bits.
+///
+/// Rules that hold for all of them:
+/// - Inputs are finite. Sizes are in elements unless a name says bytes. Nothing allocates, nothing starts a thread.
+/// - Arithmetic is IEEE single precision, rounded to nearest even, in the order that the scalar version spells out;
+///   `fma` below is one rounding. Every file switches contraction off (`#pragma STDC FP_CONTRACT OFF`).
+/// - A sum that crosses SIMD lanes uses 16 partial sums, element i into partial i mod 16, and the fixed tree
+///   (8 apart, 4 apart, 2 apart, 1 apart: `p[i] + p[i+8]`, then `p[i] + p[i+4]`, ...).
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LATHE_TILE_ROWS 16    // weight rows interleaved in one packed tile
+#define LATHE_GROUP 32        // columns that share one scale, in weights and in activations
+
+/// Instruction sets, in rising order of preference on their architecture.
+typedef enum lathe_isa {
+    LATHE_ISA_SCALAR = 0,
+    LATHE_ISA_AVX2 = 1,    // AVX2, FMA and F16C
+    LATHE_ISA_AVX512 = 2,  // AVX-512 F, BW, DQ, VL and VNNI, with F16C and FMA
+    LATHE_ISA_NEON = 3,    // AArch64 with the dot-product extension
+} lathe_isa;
+
+/// How a weight matrix lies in memory; formats/plan.md, "Packings". Matrices are cut into tiles of 16 rows (the last one
+/// padded with zero rows); a tile's columns follow each other, so one tile is one sequential stream.
+///
+/// - Float packings: for every column, the 16 rows' values (64 bytes for f32, 32 for f16 and bf16). Any column count.
+/// - Integer packings: for every group of 32 columns one block: codes, [high bits], 16 f16 scales, [16 f16 minimums].
+///   Columns are a multiple of 32. A code is unsigned; value = scale * (code - zero) for the symmetric packings
+///   (zero = 8, 16, 128 for 4, 5, 8 bits), value = scale * code + minimum for the affine ones.
+///   4-bit codes: 4 lines of 64 bytes; byte (row * 4 + k) of line j holds column 8j+k in its low half and column 8j+4+k
+///   in its high half (k = 0...3).
+///   5-bit codes: the low 4 bits as above, then 8 little-endian 64-bit masks: bit (row * 4 + k) of mask i is the fifth bit
+///   of column 4i+k.
+///   8-bit codes: 8 lines of 64 bytes; byte (row * 4 + k) of line i is column 4i+k.
+typedef enum lathe_packing {
+    LATHE_F32 = 0,
+    LATHE_F16 = 1,
+    LATHE_BF16 = 2,
+    LATHE_INT4_SYMMETRIC = 3,  // 288-byte blocks; GGUF Q4_0 fits without change
+    LATHE_INT4_AFFINE = 4,     // 320-byte blocks; GGUF Q4_1
+    LATHE_INT5_SYMMETRIC = 5,  // 352-byte blocks; GGUF Q5_0
+    LATHE_INT5_AFFINE = 6,     // 384-byte blocks; GGUF Q5_1
+    LATHE_INT8_SYMMETRIC = 7,  // 544-byte blocks; GGUF Q8_0 (code = int8 + 128)
+    LATHE_PACKING_COUNT = 8,
+} lathe_packing;
+
+/// Bytes of one tile (16 rows) of `columns` columns; 0 when the packing does not allow that column count.
+size_t lathe_tile_bytes(lathe_packing packing, size_t columns);
+
+/// A row of quantized activations: `columns` int8 values (padded with zeros to a multiple of 32), then one f32 scale a
+/// group, then one int32 sum of the group's int8 values. Rows are 64-byte aligned.
+size_t lathe_quantized_row_bytes(size_t columns);
+
+/// One matrix product's operands: y[r][n] = (sum over k of W[n][k] * x[r][k]) [+ bias[n]] [+ y[r][n]], in that order.
+/// Only outputs [tile_begin * 16, min(tile_end * 16, outputs)) are written.
+typedef struct lathe_product {
+    const uint8_t *weights;  // tile 0 of the packed matrix, 64-byte aligned
+    size_t outputs;          // logical rows of W
+    size_t columns;          // columns of W
+    const uint8_t *input;    // rows of f32 (float packings) or of quantized activations (integer packings)
+    size_t input_stride;     // bytes from one input row to the next
+    size_t rows;             // input rows
+    float *output;
+    size_t output_stride;    // floats from one output row to the next
+    const float *bias;       // NULL, or one value an output
+    bool accumulate;         // add to what the output holds
+    size_t tile_begin, tile_end;
+} lathe_product;
+
+/// Float packings: acc = 0; for k in order: acc = fma(w, x, acc).
+/// Integer packings: acc = 0; for every group in order, with s = sum(code * a) exact in int32 and A = sum(a):
+///   symmetric: acc = fma(float(s - zero * A), scale_w * scale_a, acc)
+///   affine:    acc = fma(float(s), scale_w * scale_a, acc); acc = fma(minimum, scale_a * float(A), acc)
+typedef void (*lathe_product_function)(const lathe_product *product);
+
+typedef struct lathe_kernels {
+    lathe_isa isa;
+    lathe_product_function product[LATHE_PACKING_COUNT];
+
+    /// Quantizes `columns` floats: a group's scale = largest magnitude / 127, values = x * (127 / largest) rounded to
+    /// nearest even; an all-zero group has scale 0 and values 0. Writes one row as `lathe_quantized_row_bytes` says.
+    void (*quantize_row)(const float *x, size_t columns, uint8_t *row);
+
+    /// RMSNorm: r = 1 / sqrt(sum(x*x) / n + epsilon), the sum by fma into 16 partials; y = (x * r) * weight
+    /// (y = x * r without a weight). `y` may be `x`.
+    void (*rms_norm)(const float *x, const float *weight, size_t n, float epsilon, float *y);
+
+    /// SwiGLU: y = (gate / (1 + exp(-gate))) * up, with lathe_exp.
+    void (*silu_gate)(const float *gate, const float *up, size_t n, float *y);
+
+    /// Rotates the pairs (x[i], x[i + half]) in place: x[i]' = fma(x[i], c, -(x[i+half] * s)),
+    /// x[i+half]' = fma(x[i+half], c, x[i] * s), with c = cosines[i], s = sines[i].
+    void (*rotate)(float *x, size_t half, const float *cosines, const float *sines);
+
+    /// Rounds to IEEE half precision (nearest even) and back.
+    void (*to_f16)(const float *x, size_t n, uint16_t *y);
+    void (*from_f16)(const uint16_t *x, size_t n, float *y);
+
+    /// Scores of `heads` query heads against key slots [0, slots): scores[h][s] = scale * sum over d of q[h][d] * k[s][d],
+    /// the sum by fma in the order of d, the multiplication by `scale` last.
+    /// Keys lie in blocks of 16 slots: block b, dimension d, slot i at element (b * dimensions + d) * 16 + i.
+    /// Writes slots rounded up to a multiple of 16 scores a head (what lies past `slots` is unspecified).
+    void (*scores_f16)(const float *queries, size_t query_stride, size_t heads, const uint16_t *keys, size_t dimensions,
+                       size_t slots, float scale, float *scores, size_t score_stride);
+    void (*scores_f32)(const float *queries, size_t query_stride, size_t heads, const float *keys, size_t dimensions,
+                       size_t slots, float scale, float *scores, size_t score_stride);
+
+    /// In place: m = max; e = lathe_exp(x - m); t = sum of e in 16 partials; x = e * (1 / t). n >= 1.
+    void (*softmax)(float *x, size_t n);
+
+    /// Weighted sum of value rows, for each head: out[h][d] = sum over i in order by fma of p[h][i] * v[slot(i)][d],
+    /// where slot(i) = slots[i], or i when `slots` is NULL. Value slot s begins at element s * dimensions.
+    void (*values_f16)(const float *probabilities, size_t probability_stride, size_t heads, const uint16_t *values,
+                       size_t dimensions, const uint32_t *slots, size_t count, float *output, size_t output_stride);
+    void (*values_f32)(const float *probabilities, size_t probability_stride, size_t heads, const float *values,
+                       size_t dimensions, const uint32_t *slots, size_t count, float *output, size_t output_stride);
+} lathe_kernels;
+
+/// The kernels of one instruction set, or NULL where this processor or this build does not have it.
+const lathe_kernels *lathe_kernels_for(lathe_isa isa);
+
+/// The best instruction set of this processor.
+lathe_isa lathe_best_isa(void);
+
+/// Stable lower-case name ("scalar", "avx2", "avx512", "neon").
+const char *lathe_isa_name(lathe_isa isa);
+
+// What follows has one version for all instruction sets.
+
+/// exp by range reduction (n = rint(x * log2 e), two-step subtraction by fma) and a polynomial, all by fma; 0 below
+/// -87.336544, the largest finite float above 88.722839. Every SIMD kernel that needs exp computes exactly this.
+float lathe_exp(float x);
+
+float lathe_f16_to_f32(uint16_t h);
+uint16_t lathe_f32_to_f16(float x);
+
+/// Cosine and sine of one rotary angle for every frequency: angle = float(position) * frequency rounded to f32, then
+/// double-precision range reduction and polynomials, times `factor`, rounded to f32. No libm.
+void lathe_rotary_row(uint32_t position, const float *frequencies, size_t half, float factor, float *cosines,
+                      float *sines);
+
+/// Recovers one logical weight row as floats (exact for every packing).
+void lathe_unpack_row(lathe_packing packing, const uint8_t *weights, size_t columns, size_t row, float *out);
+
+/// One row of logical weights on its way into a tile, or out of it.
+/// Float packings use `values` (raw little-endian elements of the packing's type); integer ones use `codes` (one byte a
+/// column), `scales` and, when affine, `minimums` (f16 bits, one a group).
+typedef struct lathe_weight_row {
+    void *values;
+    uint8_t *codes;
+    uint16_t *scales;
+    uint16_t *minimums;
+} lathe_weight_row;
+
+/// Writes row `row` (0...15) of one tile; the rest of the tile is left alone, so a tile starts zeroed.
+/// Padding rows keep zero scales and minimums.
+void lathe_pack_row(lathe_packing packing, uint8_t *tile, size_t columns, size_t row, const lathe_weight_row *source);
+
+/// The inverse of `lathe_pack_row`, bit for bit.
+void lathe_extract_row(lathe_packing packing, const uint8_t *tile, size_t columns, size_t row,
+                       const lathe_weight_row *destination);

@@ -1,0 +1,200 @@
+/// Index of a tensor in `Program.tensors`.
+public struct TensorIndex: Sendable, Hashable {
+    public var value: Int
+    public init(_ value: Int) { self.value = value }
+}
+
+/// Index of a buffer in `Program.buffers`.
+public struct BufferIndex: Sendable, Hashable {
+    public var value: Int
+    public init(_ value: Int) { self.value = value }
+}
+
+/// Index of a mixer state in `Program.states`.
+public struct StateIndex: Sendable, Hashable {
+    public var value: Int
+    public init(_ value: Int) { self.value = value }
+}
+
+/// A constant of the program, stored in the plan's weights section.
+public struct Tensor: Sendable, Equatable {
+    /// How the elements lie in memory.
+    public enum Layout: Sendable, Equatable {
+        /// `count` little-endian f32 values: norm weights, biases, frequencies.
+        case vector(count: Int)
+        /// A packed matrix of `rows` outputs by `columns` inputs.
+        case matrix(Packing, rows: Int, columns: Int)
+    }
+
+    /// Name for people: `inspect`, errors, calibration.
+    public var name: [UInt8]
+    public var layout: Layout
+    /// Bytes from the start of the weights section, a multiple of 64.
+    public var offset: Int
+
+    public init(name: [UInt8], layout: Layout, offset: Int) {
+        self.name = name
+        self.layout = layout
+        self.offset = offset
+    }
+
+    /// Bytes that the elements take, or nil where the layout is not possible.
+    public var byteCount: Int? {
+        switch layout {
+        case .vector(let count):
+            guard count > 0 else { return nil }
+            let (bytes, overflow) = count.multipliedReportingOverflow(by: 4)
+            return overflow ? nil : bytes
+        case .matrix(let packing, let rows, let columns):
+            return packing.matrixBytes(rows: rows, columns: columns)
+        }
+    }
+}
+
+/// Working storage of one step, at a place in the arena that the compiler fixed.
+public struct Buffer: Sendable, Equatable {
+    /// What a row of the buffer holds.
+    public enum Element: UInt32, Sendable, Equatable {
+        /// `width` f32 values.
+        case float32 = 0
+        /// `width` int8 activations with group scales and sums (`lathe_quantized_row_bytes`).
+        case quantized = 1
+    }
+
+    /// How many rows the buffer has.
+    public enum Rows: UInt32, Sendable, Equatable {
+        /// `Program.maximumRows`.
+        case step = 0
+        /// `Program.maximumOutputs`: rows picked for the head.
+        case outputs = 1
+    }
+
+    /// Name for people and for calibration taps.
+    public var name: [UInt8]
+    public var element: Element
+    public var rows: Rows
+    /// Logical values a row.
+    public var width: Int
+    /// Bytes from the start of the arena, a multiple of 64.
+    public var offset: Int
+
+    public init(name: [UInt8], element: Element, rows: Rows, width: Int, offset: Int) {
+        self.name = name
+        self.element = element
+        self.rows = rows
+        self.width = width
+        self.offset = offset
+    }
+
+    /// Bytes from one row to the next: a multiple of 64, or nil where the size overflows.
+    public var rowStride: Int? {
+        // 2^40 values a row is far past any model and keeps every sum below in range.
+        guard width > 0, width < 1 << 40 else { return nil }
+        switch element {
+        case .float32:
+            return (width * 4 + 63) / 64 * 64
+        case .quantized:
+            let groups = (width + Packing.group - 1) / Packing.group
+            return (groups * (Packing.group + 8) + 63) / 64 * 64
+        }
+    }
+}
+
+/// What a sequence remembers for one mixer, kept by a session.
+public enum MixerState: Sendable, Equatable {
+    /// Keys and values of softmax attention. Keys lie in blocks of 16 slots (kernels.h, `scores_f16`), values in rows.
+    case keysAndValues(heads: Int, dimensions: Int, element: CacheElement)
+}
+
+/// Element type of a KV cache.
+public enum CacheElement: UInt32, Sendable, Equatable {
+    case float16 = 0
+    case float32 = 1
+
+    public var bytes: Int {
+        switch self {
+        case .float16: 2
+        case .float32: 4
+        }
+    }
+}
+
+/// One phase of a step: all threads run it, then all wait for each other.
+///
+/// Inputs are buffers written earlier in the same step; quantized outputs are quantized as they are written.
+public enum Instruction: Sendable, Equatable {
+    /// output[r] = row `token(r)` of `table`. Output is float32.
+    case embed(table: TensorIndex, output: BufferIndex)
+    /// Cosines, then sines, of every row's position: output width = 2 * count of `frequencies`
+    /// (kernels.h, `lathe_rotary_row`).
+    case rotaryTable(frequencies: TensorIndex, factor: Float, output: BufferIndex)
+    /// RMSNorm over the row; the output may be quantized.
+    case normalize(input: BufferIndex, weight: TensorIndex?, epsilon: Float, output: BufferIndex)
+    /// Quantizes float32 rows.
+    case quantize(input: BufferIndex, output: BufferIndex)
+    /// output[r] (+)= weight * input[r] (+ bias). Integer packings take quantized input, float packings float32.
+    case multiply(
+        input: BufferIndex, weight: TensorIndex, bias: TensorIndex?, output: BufferIndex, accumulate: Bool)
+    /// Splits each row of `projected` (queries | keys | values) into heads; applies RMSNorm to each query and key head
+    /// where weights are given, rotates queries (in place) and keys, and writes keys and values to the state's
+    /// uncommitted slots.
+    case storeKeysAndValues(
+        projected: BufferIndex, rotary: BufferIndex, state: StateIndex, queryHeads: Int, queryNorm: TensorIndex?,
+        keyNorm: TensorIndex?, epsilon: Float)
+    /// Softmax attention of each row's queries over its ancestors and the committed prefix: all of it, or the last
+    /// `window` positions when `window` > 0. Output width = queryHeads * dimensions, float32 or quantized.
+    case attend(
+        projected: BufferIndex, state: StateIndex, queryHeads: Int, scale: Float, window: Int, output: BufferIndex)
+    /// SwiGLU over rows that hold gate | up; the output, half as wide, may be quantized.
+    case gate(input: BufferIndex, output: BufferIndex)
+    /// output[i] = input[row asked for i]: from the step's rows to the head's rows.
+    case selectRows(input: BufferIndex, output: BufferIndex)
+}
+
+/// A model as the runtime sees it: a flat list of instructions over numbered buffers.
+public struct Program: Sendable, Equatable {
+    public var tensors: [Tensor]
+    public var buffers: [Buffer]
+    public var states: [MixerState]
+    /// Run for every step.
+    public var body: [Instruction]
+    /// Run for rows whose logits are asked for; begins with `selectRows`.
+    public var head: [Instruction]
+    /// The buffer that the head leaves the logits in: float32, `vocabularySize` wide, `outputs` rows.
+    public var logits: BufferIndex
+    /// Rows of one step at the most.
+    public var maximumRows: Int
+    /// Rows whose logits are computed at once at the most.
+    public var maximumOutputs: Int
+    /// Positions that the model was made for.
+    public var contextLength: Int
+    public var vocabularySize: Int
+    /// Bytes of the arena that holds all buffers.
+    public var arenaBytes: Int
+
+    public init(
+        tensors: [Tensor], buffers: [Buffer], states: [MixerState], body: [Instruction], head: [Instruction],
+        logits: BufferIndex, maximumRows: Int, maximumOutputs: Int, contextLength: Int, vocabularySize: Int,
+        arenaBytes: Int
+    ) {
+        self.tensors = tensors
+        self.buffers = buffers
+        self.states = states
+        self.body = body
+        self.head = head
+        self.logits = logits
+        self.maximumRows = maximumRows
+        self.maximumOutputs = maximumOutputs
+        self.contextLength = contextLength
+        self.vocabularySize = vocabularySize
+        self.arenaBytes = arenaBytes
+    }
+
+    /// Rows that a buffer of this kind has.
+    public func rowCount(_ rows: Buffer.Rows) -> Int {
+        switch rows {
+        case .step: maximumRows
+        case .outputs: maximumOutputs
+        }
+    }
+}
