@@ -1,11 +1,13 @@
 /// Lathe's kernels: each has one meaning, given by its scalar version; every instruction set returns the same bits.
 ///
 /// Rules that hold for all of them:
-/// - Inputs are finite. Sizes are in elements unless a name says bytes. Nothing allocates, nothing starts a thread.
-/// - Arithmetic is IEEE single precision, rounded to nearest even, in the order that the scalar version spells out;
-///   `fma` below is one rounding. Every file switches contraction off (`#pragma STDC FP_CONTRACT OFF`).
-/// - A sum that crosses SIMD lanes uses 16 partial sums, element i into partial i mod 16, and the fixed tree
-///   (8 apart, 4 apart, 2 apart, 1 apart: `p[i] + p[i+8]`, then `p[i] + p[i+4]`, ...).
+/// - Inputs are finite. Sizes and strides are in elements unless a name says bytes. Nothing allocates, nothing starts a
+///   thread. Outputs and inputs do not overlap unless it is said that they may be the same.
+/// - Arithmetic is IEEE single precision with subnormals, rounded to nearest even, in the order that the scalar version
+///   spells out; `fma` below is one rounding, every other operator is one too. Nothing is contracted.
+/// - A sum starts from +0. One that crosses SIMD lanes uses 16 partial sums, element i into partial i mod 16, and the
+///   fixed tree (8 apart, 4 apart, 2 apart, 1 apart: `p[i] + p[i+8]`, then `p[i] + p[i+4]`, ...).
+/// - Nothing is read past the end of an array, except scores' keys, which are whole blocks of 16 slots.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,17 +52,18 @@ typedef enum lathe_packing {
 size_t lathe_tile_bytes(lathe_packing packing, size_t columns);
 
 /// A row of quantized activations: `columns` int8 values (padded with zeros to a multiple of 32), then one f32 scale a
-/// group, then one int32 sum of the group's int8 values. Rows are 64-byte aligned.
+/// group, then one int32 sum of the group's int8 values; the bytes are rounded up to a multiple of 64. Rows are 64-byte
+/// aligned.
 size_t lathe_quantized_row_bytes(size_t columns);
 
 /// One matrix product's operands: y[r][n] = (sum over k of W[n][k] * x[r][k]) [+ bias[n]] [+ y[r][n]], in that order.
-/// Only outputs [tile_begin * 16, min(tile_end * 16, outputs)) are written.
+/// Only outputs [tile_begin * 16, min(tile_end * 16, outputs)) are written. A row's result does not depend on `rows`.
 typedef struct lathe_product {
     const uint8_t *weights;  // tile 0 of the packed matrix, 64-byte aligned
     size_t outputs;          // logical rows of W
     size_t columns;          // columns of W
     const uint8_t *input;    // rows of f32 (float packings) or of quantized activations (integer packings)
-    size_t input_stride;     // bytes from one input row to the next
+    size_t input_stride;     // bytes from one input row to the next, a multiple of 4 (64 for quantized activations)
     size_t rows;             // input rows
     float *output;
     size_t output_stride;    // floats from one output row to the next
@@ -80,14 +83,15 @@ typedef struct lathe_kernels {
     lathe_product_function product[LATHE_PACKING_COUNT];
 
     /// Quantizes `columns` floats: a group's scale = largest magnitude / 127, values = x * (127 / largest) rounded to
-    /// nearest even; an all-zero group has scale 0 and values 0. Writes one row as `lathe_quantized_row_bytes` says.
+    /// nearest even; a group whose largest magnitude is below 2^-100 has scale 0 and values 0. Writes one row as
+    /// `lathe_quantized_row_bytes` says, up to its last sum.
     void (*quantize_row)(const float *x, size_t columns, uint8_t *row);
 
-    /// RMSNorm: r = 1 / sqrt(sum(x*x) / n + epsilon), the sum by fma into 16 partials; y = (x * r) * weight
-    /// (y = x * r without a weight). `y` may be `x`.
+    /// RMSNorm: r = 1 / sqrt(sum(x*x) / float(n) + epsilon), the sum by fma into 16 partials; y = (x * r) * weight
+    /// (y = x * r where `weight` is NULL). `y` may be `x`. n >= 1.
     void (*rms_norm)(const float *x, const float *weight, size_t n, float epsilon, float *y);
 
-    /// SwiGLU: y = (gate / (1 + exp(-gate))) * up, with lathe_exp.
+    /// SwiGLU: y = (gate / (1 + exp(-gate))) * up, with lathe_exp. `y` may be `gate` or `up`.
     void (*silu_gate)(const float *gate, const float *up, size_t n, float *y);
 
     /// Rotates the pairs (x[i], x[i + half]) in place: x[i]' = fma(x[i], c, -(x[i+half] * s)),
@@ -107,11 +111,13 @@ typedef struct lathe_kernels {
     void (*scores_f32)(const float *queries, size_t query_stride, size_t heads, const float *keys, size_t dimensions,
                        size_t slots, float scale, float *scores, size_t score_stride);
 
-    /// In place: m = max; e = lathe_exp(x - m); t = sum of e in 16 partials; x = e * (1 / t). n >= 1.
+    /// In place: m = max; e = lathe_exp(x - m); t = sum of e in 16 partials; x = e * (1 / t). n >= 1. Negative infinity
+    /// is allowed, and becomes 0, where one element is finite.
     void (*softmax)(float *x, size_t n);
 
     /// Weighted sum of value rows, for each head: out[h][d] = sum over i in order by fma of p[h][i] * v[slot(i)][d],
-    /// where slot(i) = slots[i], or i when `slots` is NULL. Value slot s begins at element s * dimensions.
+    /// where slot(i) = slots[i], or i when `slots` is NULL. Value slot s begins at element s * dimensions. The sum of no
+    /// slots is 0.
     void (*values_f16)(const float *probabilities, size_t probability_stride, size_t heads, const uint16_t *values,
                        size_t dimensions, const uint32_t *slots, size_t count, float *output, size_t output_stride);
     void (*values_f32)(const float *probabilities, size_t probability_stride, size_t heads, const float *values,
@@ -129,19 +135,23 @@ const char *lathe_isa_name(lathe_isa isa);
 
 // What follows has one version for all instruction sets.
 
-/// exp by range reduction (n = rint(x * log2 e), two-step subtraction by fma) and a polynomial, all by fma; 0 below
-/// -87.336544, the largest finite float above 88.722839. Every SIMD kernel that needs exp computes exactly this.
+/// exp by range reduction (n = x * log2 e rounded to an integer by one fma with 1.5 * 2^23, ln 2 subtracted n times in
+/// two fmas) and a polynomial of degree 6 by fma, times 2^n; within 1 ulp. 0 below -87.336540 (0xc2aeac4f), where the
+/// result would be subnormal; the largest finite float from 88.722839 (0x42b17218) on. Every SIMD kernel that needs exp
+/// computes exactly this.
 float lathe_exp(float x);
 
 float lathe_f16_to_f32(uint16_t h);
 uint16_t lathe_f32_to_f16(float x);
 
 /// Cosine and sine of one rotary angle for every frequency: angle = float(position) * frequency rounded to f32, then
-/// double-precision range reduction and polynomials, times `factor`, rounded to f32. No libm.
+/// double-precision range reduction and polynomials, times `factor`, rounded to f32. No libm. Within 1e-7 of the exact
+/// values (times `factor`) for angles up to 2^20.
 void lathe_rotary_row(uint32_t position, const float *frequencies, size_t half, float factor, float *cosines,
                       float *sines);
 
-/// Recovers one logical weight row as floats (exact for every packing).
+/// Recovers one logical weight row, `row` counted over the whole matrix, as floats: exact, but for one rounding in the
+/// affine packings' scale * code + minimum (the product is exact).
 void lathe_unpack_row(lathe_packing packing, const uint8_t *weights, size_t columns, size_t row, float *out);
 
 /// One row of logical weights on its way into a tile, or out of it.

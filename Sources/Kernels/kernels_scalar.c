@@ -1,0 +1,22 @@
+// The scalar kernels' table.
+#include "scalar.h"
+#include "tables.h"
+
+const lathe_kernels lathe_kernels_scalar = {
+    .isa = LATHE_ISA_SCALAR,
+    .product = {[LATHE_F32] = lathe_f32_scalar,
+                [LATHE_F16] = lathe_f16_scalar,
+                [LATHE_BF16] = lathe_bf16_scalar,
+                LATHE_INTEGER_PRODUCTS(scalar)},
+    .quantize_row = lathe_quantize_row_scalar,
+    .rms_norm = lathe_rms_norm_scalar,
+    .silu_gate = lathe_silu_gate_scalar,
+    .rotate = lathe_rotate_scalar,
+    .to_f16 = lathe_to_f16_scalar,
+    .from_f16 = lathe_from_f16_scalar,
+    .scores_f16 = lathe_scores_f16_scalar,
+    .scores_f32 = lathe_scores_f32_scalar,
+    .softmax = lathe_softmax_scalar,
+    .values_f16 = lathe_values_f16_scalar,
+    .values_f32 = lathe_values_f32_scalar,
+};

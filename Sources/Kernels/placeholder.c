@@ -1,2 +1,0 @@
-#include "kernels.h"
-typedef int lathe_placeholder;
