@@ -132,9 +132,12 @@ public enum Instruction: Sendable, Equatable {
     case normalize(input: BufferIndex, weight: TensorIndex?, epsilon: Float, output: BufferIndex)
     /// Quantizes float32 rows.
     case quantize(input: BufferIndex, output: BufferIndex)
-    /// output[r] (+)= weight * input[r] (+ bias). Integer packings take quantized input, float packings float32.
+    /// output[r] (+)= weight * input[r] (+ bias), written from value `column` of each output row on, so that matrices
+    /// of different packings can fill one row side by side: first column 0, then the others, rising.
+    /// Integer packings take quantized input, float packings float32.
     case multiply(
-        input: BufferIndex, weight: TensorIndex, bias: TensorIndex?, output: BufferIndex, accumulate: Bool)
+        input: BufferIndex, weight: TensorIndex, bias: TensorIndex?, output: BufferIndex, column: Int,
+        accumulate: Bool)
     /// Splits each row of `projected` (queries | keys | values) into heads; applies RMSNorm to each query and key head
     /// where weights are given, rotates queries (in place) and keys, and writes keys and values to the state's
     /// uncommitted slots.
@@ -142,7 +145,7 @@ public enum Instruction: Sendable, Equatable {
         projected: BufferIndex, rotary: BufferIndex, state: StateIndex, queryHeads: Int, queryNorm: TensorIndex?,
         keyNorm: TensorIndex?, epsilon: Float)
     /// Softmax attention of each row's queries over its ancestors and the committed prefix: all of it, or the last
-    /// `window` positions when `window` > 0. Output width = queryHeads * dimensions, float32 or quantized.
+    /// `window` positions when `window` > 0. Output width = queryHeads * dimensions, float32.
     case attend(
         projected: BufferIndex, state: StateIndex, queryHeads: Int, scale: Float, window: Int, output: BufferIndex)
     /// SwiGLU over rows that hold gate | up; the output, half as wide, may be quantized.

@@ -1,0 +1,122 @@
+import Checkpoints
+import Foundation
+import Lowering
+import Models
+import Passes
+import Plans
+
+/// The road from a checkpoint to a plan file: import, passes, lowering, packing, writing.
+public struct Compilation: Sendable {
+    /// Called with what is being done and the share that is done, 0...1.
+    public typealias Progress = (_ phase: String, _ share: Double) -> Void
+
+    public let source: String
+    public let destination: String
+    public let options: CompileOptions
+
+    public init(source: String, destination: String, options: CompileOptions = CompileOptions()) {
+        self.source = source
+        self.destination = destination
+        self.options = options
+    }
+
+    /// Writes the plan; nothing is left at the destination's path where it throws. Equal checkpoints and options give
+    /// equal bytes.
+    public func run(progress: Progress = { _, _ in }) throws(CompileError) -> CompileReport {
+        let start = ContinuousClock.now
+        progress("reading", 0)
+        let checkpoint = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in
+            try Checkpoint.open(source)
+        }
+        let imported = try attempt(CompileError.model) { () throws(ModelError) in try Model(checkpoint) }
+        let definition = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in
+            try TokenizerDefinition(checkpoint)
+        }
+        let tokenizer = try attempt(CompileError.tokenizer) { () throws(TokenizerCompileError) in
+            try TokenizerLowering.section(for: definition)
+        }
+        guard definition.vocabulary.count <= imported.vocabularySize else {
+            throw .vocabularyMismatch(tokenizer: definition.vocabulary.count, model: imported.vocabularySize)
+        }
+        let folding = FoldNorms(widensMatrices: options.precision == .f32).apply(to: imported)
+        let model = folding.model
+        let lowered = try attempt(CompileError.lowering) { () throws(LoweringError) in
+            try ModelLowering(precision: options.precision).lower(model)
+        }
+        let bytes = try write(
+            lowered, tokenizer: tokenizer, template: Array((definition.chatTemplate ?? "").utf8),
+            facts: facts(model: model, passes: [folding.report]), progress: progress)
+        try attempt(CompileError.checkpoint) { () throws(CheckpointError) in try checkpoint.checkUnchanged() }
+        return CompileReport(
+            planBytes: bytes, seconds: (ContinuousClock.now - start).inSeconds,
+            peakMemoryBytes: ProcessMemory.peakBytes, bitsPerWeight: bitsPerWeight(lowered.program),
+            passes: [folding.report].map { "\($0.name): \($0.summary)" })
+    }
+
+    private func write(
+        _ lowered: LoweredModel, tokenizer: [UInt8], template: [UInt8], facts: [UInt8], progress: Progress
+    ) throws(CompileError) -> Int {
+        let end = lowered.program.tensors.last.map { $0.offset + ($0.byteCount ?? 0) } ?? 0
+        var failure: CompileError?
+        do {
+            var writer = try PlanWriter(path: destination, weightsBytes: end)
+            for (tensor, source) in zip(lowered.program.tensors, lowered.tensors) {
+                try writer.pad(to: tensor.offset)
+                try WeightStream.write(source, name: String(decoding: tensor.name, as: UTF8.self), to: &writer)
+                progress("packing", Double(writer.weightsBytes) / Double(max(1, end)))
+            }
+            return try writer.finish(
+                program: lowered.program, tokenizer: tokenizer, chatTemplate: template, facts: facts)
+        } catch let error as PlanError {
+            failure = .plan(error)
+        } catch let error as CompileError {
+            failure = error
+        } catch {
+            failure = nil
+        }
+        throw failure ?? .notFinite(tensor: "unknown")
+    }
+
+    /// What `inspect` tells about the plan's origin; it holds nothing that differs between equal compiles.
+    private func facts(model: Model, passes: [PassReport]) -> [UInt8] {
+        let facts: [String: Any] = [
+            "architecture": model.architecture,
+            "weights": options.precision.rawValue,
+            "passes": passes.map { ["name": $0.name, "summary": $0.summary] },
+            "compiler": "lathe \(Compilation.version)",
+        ]
+        let data = try? JSONSerialization.data(withJSONObject: facts, options: [.sortedKeys])
+        return data.map { Array($0) } ?? []
+    }
+
+    /// The version that plans name as their compiler.
+    public static let version = "0.1.0"
+
+    private func bitsPerWeight(_ program: Program) -> Double {
+        var (bits, weights) = (0.0, 0.0)
+        for tensor in program.tensors {
+            guard case .matrix(_, let rows, let columns) = tensor.layout else { continue }
+            bits += 8 * Double(tensor.byteCount ?? 0)
+            weights += Double(rows) * Double(columns)
+        }
+        return bits / max(1, weights)
+    }
+}
+
+/// Runs `body` and wraps its error.
+private func attempt<Value, Failure: Error>(
+    _ wrap: (Failure) -> CompileError, _ body: () throws(Failure) -> Value
+) throws(CompileError) -> Value {
+    do {
+        return try body()
+    } catch {
+        throw wrap(error)
+    }
+}
+
+extension Duration {
+    /// The duration as seconds.
+    public var inSeconds: Double {
+        Double(components.seconds) + Double(components.attoseconds) * 1e-18
+    }
+}

@@ -1,0 +1,56 @@
+import Checkpoints
+import Lowering
+import Models
+import Plans
+
+/// Why a compile ended without a plan.
+public enum CompileError: Error {
+    case checkpoint(CheckpointError)
+    case model(ModelError)
+    case lowering(LoweringError)
+    case tokenizer(TokenizerCompileError)
+    case plan(PlanError)
+    /// A weight is infinity or NaN, which no packing can carry through the kernels.
+    case notFinite(tensor: String)
+    /// The tokenizer knows more ids than the model has rows, or a special id lies outside.
+    case vocabularyMismatch(tokenizer: Int, model: Int)
+
+    /// One line of cause.
+    public var cause: String {
+        switch self {
+        case .checkpoint(let error): error.cause
+        case .model(let error): error.cause
+        case .lowering(let error): error.cause
+        case .tokenizer(let error): error.cause
+        case .plan(let error): String(decoding: error.cause, as: UTF8.self)
+        case .notFinite(let tensor): "tensor \"\(tensor)\" holds infinity or NaN"
+        case .vocabularyMismatch(let tokenizer, let model):
+            "the tokenizer has \(tokenizer) tokens, the embedding only \(model) rows"
+        }
+    }
+
+    /// One line of remedy.
+    public var remedy: String {
+        switch self {
+        case .checkpoint(let error): error.remedy
+        case .model(let error): error.remedy
+        case .lowering(let error): error.remedy
+        case .tokenizer(let error): error.remedy
+        case .plan(let error): String(decoding: error.remedy, as: UTF8.self)
+        case .notFinite: "the checkpoint is damaged: fetch it again"
+        case .vocabularyMismatch: "the tokenizer and the weights do not belong together: fetch both again"
+        }
+    }
+
+    /// The process exit code that stands for this error.
+    public var exitCode: Int32 {
+        switch self {
+        case .checkpoint(let error): error.exitCode
+        case .model(let error): error.exitCode
+        case .lowering(let error): error.exitCode
+        case .tokenizer(let error): error.exitCode
+        case .plan(let error): error.exitCode
+        case .notFinite, .vocabularyMismatch: 65
+        }
+    }
+}

@@ -1,0 +1,25 @@
+import Models
+import Plans
+
+/// Where a tensor of a program comes from.
+public enum LoweredTensor: Sendable {
+    /// Values that are already here.
+    case vector([Float])
+    /// Matrices that read the same input, their rows one after the other.
+    case matrix(Packing, stack: [Weight])
+
+    /// Rows and columns of the stacked matrix, or nil for a vector.
+    var layout: Tensor.Layout {
+        switch self {
+        case .vector(let values): .vector(count: values.count)
+        case .matrix(let packing, let stack):
+            .matrix(packing, rows: stack.reduce(0) { $0 + $1.rows }, columns: stack.first?.columns ?? 0)
+        }
+    }
+}
+
+/// A program, and where each of its tensors comes from, in the same order.
+public struct LoweredModel: Sendable {
+    public let program: Program
+    public let tensors: [LoweredTensor]
+}

@@ -1,0 +1,194 @@
+import Models
+import Plans
+
+/// Turns a model into a program: fuses what reads the same input, chooses packings, plans the memory.
+public struct ModelLowering: Sendable {
+    public let precision: WeightPrecision
+    /// Rows of one step at the most: how much of a prompt is evaluated at once.
+    public let maximumRows: Int
+    /// Rows whose logits are computed at once at the most.
+    public let maximumOutputs: Int
+
+    public init(precision: WeightPrecision, maximumRows: Int = 128, maximumOutputs: Int = 16) {
+        self.precision = precision
+        self.maximumRows = maximumRows
+        self.maximumOutputs = min(maximumOutputs, maximumRows)
+    }
+
+    /// The program, with the sources of its tensors in the order of their offsets. Throws `LoweringError`.
+    public func lower(_ model: Model) throws(LoweringError) -> LoweredModel {
+        var builder = ProgramBuilder(precision: precision)
+        let isTied = model.head.name == model.embedding.name
+        let embedding = try builder.tensor(
+            model.embedding.name, .matrix(precision.packing(for: model.embedding), stack: [model.embedding]))
+        let frequencies = try builder.tensor("rotary.frequencies", .vector(model.rotary.frequencies))
+        let hidden = builder.buffer("hidden", width: model.hiddenSize)
+        let rotary = builder.buffer("rotary", width: 2 * model.rotary.frequencies.count)
+        builder.body.append(.embed(table: embedding, output: hidden))
+        builder.body.append(.rotaryTable(frequencies: frequencies, factor: model.rotary.factor, output: rotary))
+        for (index, block) in model.blocks.enumerated() {
+            let place = BlockPlace(name: "layers.\(index)", hidden: hidden, rotary: rotary)
+            switch block.mixer {
+            case .softmaxAttention(let attention):
+                try lower(attention, norm: block.mixerNorm, at: place, into: &builder)
+            }
+            switch block.feedForward {
+            case .gated(let gate, let up, let down):
+                try lowerGated(gate, up, down, norm: block.feedForwardNorm, at: place, into: &builder)
+            }
+        }
+        let logits = try lowerHead(model, hidden: hidden, embedding: isTied ? embedding : nil, into: &builder)
+        return try finish(builder, model: model, logits: logits)
+    }
+
+    /// A block's names and the buffers that run through all blocks.
+    private struct BlockPlace {
+        let name: String
+        let hidden: BufferIndex
+        let rotary: BufferIndex
+    }
+
+    private func lower(
+        _ attention: SoftmaxAttention, norm: Norm, at place: BlockPlace, into builder: inout ProgramBuilder
+    ) throws(LoweringError) {
+        let name = "\(place.name).attention"
+        let projected = try normalizeAndMultiply(
+            [attention.query, attention.key, attention.value], norm: norm, input: place.hidden, name: name,
+            outputName: "projected", into: &builder)
+        let state = builder.state(
+            .keysAndValues(
+                heads: attention.keyHeads, dimensions: attention.dimensions, element: precision.cacheElement))
+        builder.body.append(
+            .storeKeysAndValues(
+                projected: projected, rotary: place.rotary, state: state, queryHeads: attention.queryHeads,
+                queryNorm: try builder.vector("\(name).query_norm", attention.queryNorm?.weight),
+                keyNorm: try builder.vector("\(name).key_norm", attention.keyNorm?.weight),
+                epsilon: attention.queryNorm?.epsilon ?? norm.epsilon))
+        let mixed = builder.buffer("\(name).mixed", width: attention.queryHeads * attention.dimensions)
+        builder.body.append(
+            .attend(
+                projected: projected, state: state, queryHeads: attention.queryHeads, scale: attention.scale,
+                window: attention.window ?? 0, output: mixed))
+        try addProduct(attention.output, of: mixed, to: place.hidden, name: "\(name).output", into: &builder)
+    }
+
+    private func lowerGated(
+        _ gate: Linear, _ up: Linear, _ down: Linear, norm: Norm, at place: BlockPlace,
+        into builder: inout ProgramBuilder
+    ) throws(LoweringError) {
+        let name = "\(place.name).feed_forward"
+        let gates = try normalizeAndMultiply(
+            [gate, up], norm: norm, input: place.hidden, name: name, outputName: "gate_up", into: &builder)
+        let packing = builder.precision.packing(for: down.weight)
+        let gated = builder.buffer("\(name).gated", width: down.weight.columns, element: element(for: packing))
+        builder.body.append(.gate(input: gates, output: gated))
+        try addProduct(down, of: gated, to: place.hidden, name: "\(name).down", into: &builder)
+    }
+
+    private func lowerHead(
+        _ model: Model, hidden: BufferIndex, embedding: TensorIndex?, into builder: inout ProgramBuilder
+    ) throws(LoweringError) -> BufferIndex {
+        let selected = builder.buffer("head.selected", width: model.hiddenSize, rows: .outputs)
+        let packing = precision.packing(for: model.head)
+        let weight = try builder.vector("head.norm", model.finalNorm.weight)
+        let normalized = builder.buffer(
+            "head.normalized", width: model.hiddenSize, element: element(for: packing), rows: .outputs)
+        let logits = builder.buffer("logits", width: model.vocabularySize, rows: .outputs)
+        let matrix: TensorIndex
+        if let embedding {
+            matrix = embedding
+        } else {
+            matrix = try builder.tensor(model.head.name, .matrix(packing, stack: [model.head]))
+        }
+        builder.head = [
+            .selectRows(input: hidden, output: selected),
+            .normalize(input: selected, weight: weight, epsilon: model.finalNorm.epsilon, output: normalized),
+            .multiply(
+                input: normalized, weight: matrix, bias: nil, output: logits, column: 0, accumulate: false),
+        ]
+        return logits
+    }
+
+    /// Normalizes the residual stream once for each kind of input that the matrices take, and multiplies.
+    private func normalizeAndMultiply(
+        _ matrices: [Linear], norm: Norm, input: BufferIndex, name: String, outputName: String,
+        into builder: inout ProgramBuilder
+    ) throws(LoweringError) -> BufferIndex {
+        let streams = builder.streams(matrices)
+        let weight = try builder.vector("\(name).norm", norm.weight)
+        let width = matrices.reduce(0) { $0 + $1.weight.rows }
+        var inputs: [Buffer.Element: BufferIndex] = [:]
+        for stream in streams where inputs[element(for: stream.packing)] == nil {
+            let element = element(for: stream.packing)
+            let normalized = builder.buffer(
+                "\(name).normalized", width: matrices.first?.weight.columns ?? 0, element: element)
+            builder.body.append(
+                .normalize(input: input, weight: weight, epsilon: norm.epsilon, output: normalized))
+            inputs[element] = normalized
+        }
+        let output = builder.buffer("\(name).\(outputName)", width: width)
+        var column = 0
+        for (index, stream) in streams.enumerated() {
+            guard let normalized = inputs[element(for: stream.packing)] else { continue }
+            let suffix = streams.count > 1 ? ".\(index)" : ""
+            let tensor = try builder.tensor(
+                "\(name).\(outputName)\(suffix)", .matrix(stream.packing, stack: stream.matrices.map(\.weight)))
+            let bias = try stackedBias(stream.matrices, name: "\(name).\(outputName)\(suffix).bias", into: &builder)
+            builder.body.append(
+                .multiply(
+                    input: normalized, weight: tensor, bias: bias, output: output, column: column,
+                    accumulate: false))
+            column += stream.matrices.reduce(0) { $0 + $1.weight.rows }
+        }
+        return output
+    }
+
+    /// The biases of stacked matrices, zeros where only some have one; nil where none has.
+    private func stackedBias(
+        _ matrices: [Linear], name: String, into builder: inout ProgramBuilder
+    ) throws(LoweringError) -> TensorIndex? {
+        guard matrices.contains(where: { $0.bias != nil }) else { return nil }
+        let values = matrices.flatMap { matrix in
+            matrix.bias?.values() ?? Array(repeating: 0, count: matrix.weight.rows)
+        }
+        return try builder.tensor(name, .vector(values))
+    }
+
+    /// hidden += matrix * input, quantizing the input first where the packing wants that and it is not yet.
+    private func addProduct(
+        _ matrix: Linear, of input: BufferIndex, to hidden: BufferIndex, name: String,
+        into builder: inout ProgramBuilder
+    ) throws(LoweringError) {
+        let packing = precision.packing(for: matrix.weight)
+        var input = input
+        if !packing.isFloat, builder.buffers[input.value].element == .float32 {
+            let quantized = builder.buffer("\(name).input", width: matrix.weight.columns, element: .quantized)
+            builder.body.append(.quantize(input: input, output: quantized))
+            input = quantized
+        }
+        let weight = try builder.tensor(name, .matrix(packing, stack: [matrix.weight]))
+        let bias = try builder.vector("\(name).bias", matrix.bias)
+        builder.body.append(
+            .multiply(input: input, weight: weight, bias: bias, output: hidden, column: 0, accumulate: true))
+    }
+
+    private func element(for packing: Packing) -> Buffer.Element { packing.isFloat ? .float32 : .quantized }
+
+    private func finish(
+        _ builder: ProgramBuilder, model: Model, logits: BufferIndex
+    ) throws(LoweringError) -> LoweredModel {
+        let plan = try MemoryPlan(buffers: builder.buffers, body: builder.body, head: builder.head) { rows in
+            switch rows {
+            case .step: maximumRows
+            case .outputs: maximumOutputs
+            }
+        }
+        var buffers = builder.buffers
+        for index in buffers.indices { buffers[index].offset = plan.offsets[index] }
+        let program = Program(
+            tensors: builder.tensors, buffers: buffers, states: builder.states, body: builder.body,
+            head: builder.head, logits: logits, maximumRows: maximumRows, maximumOutputs: maximumOutputs,
+            contextLength: model.contextLength, vocabularySize: model.vocabularySize, arenaBytes: plan.arenaBytes)
+        return LoweredModel(program: program, tensors: builder.sources)
+    }
+}

@@ -1,0 +1,60 @@
+import Models
+import Plans
+
+/// Collects tensors, buffers and instructions while a model is lowered.
+struct ProgramBuilder {
+    let precision: WeightPrecision
+    private(set) var tensors: [Tensor] = []
+    private(set) var sources: [LoweredTensor] = []
+    private(set) var buffers: [Buffer] = []
+    private(set) var states: [MixerState] = []
+    var body: [Instruction] = []
+    var head: [Instruction] = []
+    private var weightBytes = 0
+
+    init(precision: WeightPrecision) {
+        self.precision = precision
+    }
+
+    /// Adds a tensor behind the last one. Throws `tooLarge`.
+    mutating func tensor(_ name: String, _ source: LoweredTensor) throws(LoweringError) -> TensorIndex {
+        let tensor = Tensor(name: Array(name.utf8), layout: source.layout, offset: weightBytes)
+        guard let bytes = tensor.byteCount, weightBytes < Int.max / 2 - bytes else { throw .tooLarge(tensor: name) }
+        weightBytes = (weightBytes + bytes + 63) / 64 * 64
+        tensors.append(tensor)
+        sources.append(source)
+        return TensorIndex(tensors.count - 1)
+    }
+
+    /// Adds a vector where there is one.
+    mutating func vector(_ name: String, _ weight: Weight?) throws(LoweringError) -> TensorIndex? {
+        guard let weight else { return nil }
+        return try tensor(name, .vector(weight.values()))
+    }
+
+    mutating func buffer(
+        _ name: String, width: Int, element: Buffer.Element = .float32, rows: Buffer.Rows = .step
+    ) -> BufferIndex {
+        buffers.append(Buffer(name: Array(name.utf8), element: element, rows: rows, width: width, offset: 0))
+        return BufferIndex(buffers.count - 1)
+    }
+
+    mutating func state(_ state: MixerState) -> StateIndex {
+        states.append(state)
+        return StateIndex(states.count - 1)
+    }
+
+    /// Matrices that read one input, as few packed streams as their packings allow, in order.
+    func streams(_ matrices: [Linear]) -> [(packing: Packing, matrices: [Linear])] {
+        var streams: [(packing: Packing, matrices: [Linear])] = []
+        for matrix in matrices {
+            let packing = precision.packing(for: matrix.weight)
+            if let last = streams.last, last.packing == packing {
+                streams[streams.count - 1].matrices.append(matrix)
+            } else {
+                streams.append((packing, [matrix]))
+            }
+        }
+        return streams
+    }
+}

@@ -1,0 +1,131 @@
+import Checkpoints
+import Kernels
+import Models
+import Plans
+
+/// Packs stacked matrices into the kernels' layout, tile by tile, each tile by itself.
+public struct TilePacker: Sendable {
+    public let packing: Packing
+    public let columns: Int
+    /// Tiles of 16 rows.
+    public let tileCount: Int
+    public let tileBytes: Int
+    private let stack: [Weight]
+    private let rowCount: Int
+
+    /// Nil where the packing does not allow the matrices' columns.
+    public init?(packing: Packing, stack: [Weight]) {
+        guard let columns = stack.first?.columns, let tileBytes = packing.tileBytes(columns: columns) else {
+            return nil
+        }
+        self.packing = packing
+        self.columns = columns
+        self.tileBytes = tileBytes
+        self.stack = stack
+        rowCount = stack.reduce(0) { $0 + $1.rows }
+        tileCount = (rowCount + Packing.tileRows - 1) / Packing.tileRows
+    }
+
+    /// Writes tiles `range` one behind the other; `destination` holds `range.count * tileBytes` zeroed bytes.
+    /// Returns the name of a weight that holds infinity or NaN, or nil where all values are finite.
+    public func pack(_ range: Range<Int>, into destination: UnsafeMutableRawBufferPointer) -> String? {
+        guard let base = destination.baseAddress, destination.count >= range.count * tileBytes else { return nil }
+        let scratch = RowScratch(columns: columns)
+        for tile in range {
+            let bytes = (base + (tile - range.lowerBound) * tileBytes).assumingMemoryBound(to: UInt8.self)
+            for row in tile * Packing.tileRows..<min((tile + 1) * Packing.tileRows, rowCount) {
+                let (weight, inside) = locate(row)
+                guard scratch.load(weight, row: inside, for: packing) else { return weight.name }
+                var source = scratch.source(for: packing)
+                lathe_pack_row(packing.kernelPacking, bytes, columns, row % Packing.tileRows, &source)
+            }
+        }
+        return nil
+    }
+
+    private func locate(_ row: Int) -> (weight: Weight, row: Int) {
+        var row = row
+        for weight in stack.dropLast() {
+            if row < weight.rows { return (weight, row) }
+            row -= weight.rows
+        }
+        return (stack[stack.count - 1], row)
+    }
+}
+
+/// One row on its way into a tile.
+private final class RowScratch {
+    private let floats: UnsafeMutableBufferPointer<Float>
+    private let halves: UnsafeMutableBufferPointer<UInt16>
+    private let codes: UnsafeMutableBufferPointer<UInt8>
+    private let scales: UnsafeMutableBufferPointer<UInt16>
+    private let minimums: UnsafeMutableBufferPointer<UInt16>
+
+    init(columns: Int) {
+        let groups = (columns + Packing.group - 1) / Packing.group
+        floats = .allocate(capacity: columns)
+        halves = .allocate(capacity: columns)
+        codes = .allocate(capacity: columns)
+        scales = .allocate(capacity: groups)
+        minimums = .allocate(capacity: groups)
+    }
+
+    deinit {
+        floats.deallocate()
+        halves.deallocate()
+        codes.deallocate()
+        scales.deallocate()
+        minimums.deallocate()
+    }
+
+    func source(for packing: Packing) -> lathe_weight_row {
+        var row = lathe_weight_row()
+        switch packing {
+        case .float32: row.values = UnsafeMutableRawPointer(floats.baseAddress)
+        case .float16, .bfloat16: row.values = UnsafeMutableRawPointer(halves.baseAddress)
+        case .int4Symmetric, .int4Affine, .int5Symmetric, .int5Affine, .int8Symmetric:
+            row.codes = codes.baseAddress
+            row.scales = scales.baseAddress
+            row.minimums = minimums.baseAddress
+        }
+        return row
+    }
+
+    /// Fills what `source(for:)` points at: a copy of the stored values where the packing holds them, else a rounding.
+    /// Returns whether all values are finite.
+    func load(_ weight: Weight, row: Int, for packing: Packing) -> Bool {
+        switch (packing, weight.tensor.type, weight.keepsValues) {
+        case (.float16, .float16, true), (.bfloat16, .bfloat16, true):
+            UnsafeMutableRawBufferPointer(halves).copyMemory(from: weight.storedBytes(row: row))
+            let exponent: UInt16 = packing == .float16 ? 0x7C00 : 0x7F80
+            return halves.allSatisfy { $0 & exponent != exponent }
+        case (.int4Symmetric, .q4_0, true), (.int4Affine, .q4_1, true), (.int5Symmetric, .q5_0, true),
+            (.int5Affine, .q5_1, true), (.int8Symmetric, .q8_0, true):
+            BlockRow(type: weight.tensor.type, bytes: weight.storedBytes(row: row))
+                .unpack(codes: codes, scales: scales, minimums: minimums)
+            let isAffine = packing == .int4Affine || packing == .int5Affine
+            return scales.allSatisfy { $0 & 0x7C00 != 0x7C00 }
+                && (!isAffine || minimums.allSatisfy { $0 & 0x7C00 != 0x7C00 })
+        default:
+            weight.read(row: row, into: floats)
+            guard floats.allSatisfy(\.isFinite) else { return false }
+            round(to: packing)
+            return true
+        }
+    }
+
+    private func round(to packing: Packing) {
+        switch packing {
+        case .float32: break
+        case .float16: for (index, value) in floats.enumerated() { halves[index] = lathe_f32_to_f16(value) }
+        case .bfloat16: for (index, value) in floats.enumerated() { halves[index] = RoundToNearest.bfloat16(value) }
+        case .int8Symmetric: RoundToNearest.symmetric(floats, bits: 8, codes: codes, scales: scales)
+        case .int4Symmetric: RoundToNearest.symmetric(floats, bits: 4, codes: codes, scales: scales)
+        case .int5Symmetric: RoundToNearest.symmetric(floats, bits: 5, codes: codes, scales: scales)
+        case .int4Affine:
+            RoundToNearest.affine(floats, bits: 4, codes: codes, scales: scales, minimums: minimums)
+        case .int5Affine:
+            RoundToNearest.affine(floats, bits: 5, codes: codes, scales: scales, minimums: minimums)
+        }
+    }
+}

@@ -1,0 +1,130 @@
+/// A language model as passes see it: a value whose weights are still in the checkpoint.
+public struct Model: Sendable {
+    /// The checkpoint's own name for its architecture.
+    public var architecture: String
+    public var vocabularySize: Int
+    public var hiddenSize: Int
+    /// Positions that the model was trained for.
+    public var contextLength: Int
+    /// `vocabularySize` x `hiddenSize`.
+    public var embedding: Weight
+    public var rotary: Rotary
+    public var blocks: [Block]
+    public var finalNorm: Norm
+    /// `vocabularySize` x `hiddenSize`; the embedding itself where the two are tied.
+    public var head: Weight
+
+    public init(
+        architecture: String, vocabularySize: Int, hiddenSize: Int, contextLength: Int, embedding: Weight,
+        rotary: Rotary, blocks: [Block], finalNorm: Norm, head: Weight
+    ) {
+        self.architecture = architecture
+        self.vocabularySize = vocabularySize
+        self.hiddenSize = hiddenSize
+        self.contextLength = contextLength
+        self.embedding = embedding
+        self.rotary = rotary
+        self.blocks = blocks
+        self.finalNorm = finalNorm
+        self.head = head
+    }
+}
+
+/// One layer: a mixer and a feed-forward, each behind its norm and beside the residual stream.
+public struct Block: Sendable {
+    public var mixerNorm: Norm
+    public var mixer: Mixer
+    public var feedForwardNorm: Norm
+    public var feedForward: FeedForward
+
+    public init(mixerNorm: Norm, mixer: Mixer, feedForwardNorm: Norm, feedForward: FeedForward) {
+        self.mixerNorm = mixerNorm
+        self.mixer = mixer
+        self.feedForwardNorm = feedForwardNorm
+        self.feedForward = feedForward
+    }
+}
+
+/// How a layer mixes positions.
+public enum Mixer: Sendable {
+    case softmaxAttention(SoftmaxAttention)
+}
+
+/// Softmax attention with grouped-query heads.
+public struct SoftmaxAttention: Sendable {
+    public var queryHeads: Int
+    public var keyHeads: Int
+    /// Values a head.
+    public var dimensions: Int
+    public var query: Linear
+    public var key: Linear
+    public var value: Linear
+    public var output: Linear
+    /// RMSNorm of each query head and key head before the rotation (Qwen3).
+    public var queryNorm: Norm?
+    public var keyNorm: Norm?
+    /// What scores are multiplied by.
+    public var scale: Float
+    /// Positions that a row sees, itself included; nil for all.
+    public var window: Int?
+
+    public init(
+        queryHeads: Int, keyHeads: Int, dimensions: Int, query: Linear, key: Linear, value: Linear, output: Linear,
+        queryNorm: Norm?, keyNorm: Norm?, scale: Float, window: Int?
+    ) {
+        self.queryHeads = queryHeads
+        self.keyHeads = keyHeads
+        self.dimensions = dimensions
+        self.query = query
+        self.key = key
+        self.value = value
+        self.output = output
+        self.queryNorm = queryNorm
+        self.keyNorm = keyNorm
+        self.scale = scale
+        self.window = window
+    }
+}
+
+/// How a layer treats each position by itself.
+public enum FeedForward: Sendable {
+    /// down(silu(gate(x)) * up(x)).
+    case gated(gate: Linear, up: Linear, down: Linear)
+}
+
+/// y = W x, plus a bias where there is one.
+public struct Linear: Sendable {
+    public var weight: Weight
+    /// One value an output.
+    public var bias: Weight?
+
+    public init(weight: Weight, bias: Weight? = nil) {
+        self.weight = weight
+        self.bias = bias
+    }
+}
+
+/// RMSNorm.
+public struct Norm: Sendable {
+    /// One value a column; nil once a pass has folded it away.
+    public var weight: Weight?
+    public var epsilon: Float
+
+    public init(weight: Weight?, epsilon: Float) {
+        self.weight = weight
+        self.epsilon = epsilon
+    }
+}
+
+/// The rotary position embedding, as frequencies: scalings of RoPE are worked out when the model is read.
+public struct Rotary: Sendable {
+    /// Radians a position, one for each pair of dimensions.
+    public var frequencies: [Float]
+    /// What cosines and sines are multiplied by (YaRN's attention factor); 1 otherwise.
+    public var factor: Float
+
+    public init(frequencies: [Float], factor: Float) {
+        self.frequencies = frequencies
+        self.factor = factor
+    }
+}

@@ -1,0 +1,82 @@
+import CSystem
+import Kernels
+import Plans
+
+/// A plan ready to run: its weights, the kernels of one instruction set, and the threads.
+///
+/// Sessions made by one engine share the threads and run one step at a time. The bits of every result are the same for
+/// every instruction set and thread count.
+public final class Engine: @unchecked Sendable {
+    public let plan: Plan
+    public let instructionSet: InstructionSet
+    public let threadCount: Int
+
+    let program: Program
+    let kernels: UnsafePointer<lathe_kernels>
+    let products: [lathe_product_function]
+    let pool: ThreadPool
+    let buffers: [BufferPlace]
+
+    /// Starts `threads` threads (all that affinity and cgroup allow when nil, and never more than those) and picks the
+    /// kernels (the best ones when nil). Throws `instructionSetMissing` or `noThread`.
+    public init(plan: Plan, threads: Int? = nil, instructionSet: InstructionSet? = nil) throws(RuntimeError) {
+        let isa = instructionSet ?? .best
+        guard let kernels = isa.kernels else { throw .instructionSetMissing(isa) }
+        let available = Int(system_available_processors())
+        self.plan = plan
+        self.program = plan.program
+        self.instructionSet = isa
+        self.kernels = kernels
+        self.products = Engine.products(of: kernels)
+        self.threadCount = max(1, min(threads ?? available, available))
+        self.buffers = plan.program.buffers.map { BufferPlace($0) }
+        self.pool = try ThreadPool(threadCount: threadCount)
+    }
+
+    deinit {
+        pool.stop()
+    }
+
+    /// A new, empty sequence of at most `contextLength` positions (the plan's own length when nil).
+    /// Throws `outOfMemory`.
+    public func makeSession(contextLength: Int? = nil) throws(RuntimeError) -> Session {
+        try Session(engine: self, capacity: max(1, min(contextLength ?? program.contextLength, program.contextLength)))
+    }
+
+    /// The product kernels in the order of `Packing`'s raw values.
+    private static func products(of kernels: UnsafePointer<lathe_kernels>) -> [lathe_product_function] {
+        let table = kernels.pointee.product
+        let entries = [table.0, table.1, table.2, table.3, table.4, table.5, table.6, table.7]
+        return entries.compactMap { $0 }
+    }
+
+    /// The values of a vector tensor, or nil for an operand that is left out.
+    func vector(_ index: TensorIndex?) -> UnsafePointer<Float>? {
+        guard let index, let base = plan.weights.baseAddress else { return nil }
+        return (base + program.tensors[index.value].offset).assumingMemoryBound(to: Float.self)
+    }
+
+    /// The packed bytes of a matrix tensor with its layout, or nil where the tensor is a vector.
+    func matrix(_ index: TensorIndex) -> (packing: Packing, rows: Int, columns: Int, bytes: UnsafePointer<UInt8>)? {
+        let tensor = program.tensors[index.value]
+        guard case .matrix(let packing, let rows, let columns) = tensor.layout, let base = plan.weights.baseAddress
+        else { return nil }
+        return (packing, rows, columns, (base + tensor.offset).assumingMemoryBound(to: UInt8.self))
+    }
+}
+
+/// A buffer's place in the arena, resolved once.
+struct BufferPlace {
+    let offset: Int
+    /// Bytes from one row to the next.
+    let stride: Int
+    let width: Int
+    let isQuantized: Bool
+
+    init(_ buffer: Buffer) {
+        offset = buffer.offset
+        stride = buffer.rowStride ?? 0
+        width = buffer.width
+        isQuantized = buffer.element == .quantized
+    }
+}

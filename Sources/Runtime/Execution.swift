@@ -1,0 +1,77 @@
+import Kernels
+import Plans
+
+/// One thread's part of a step: every instruction is cut among the threads so that no two write the same place.
+struct Execution {
+    let session: Session
+    let engine: Engine
+    let thread: Int
+
+    init(session: Session, thread: Int) {
+        self.session = session
+        self.engine = session.engine
+        self.thread = thread
+    }
+
+    /// Runs this thread's part of one instruction.
+    func execute(_ instruction: Instruction) {
+        switch instruction {
+        case .embed(let table, let output):
+            embed(table: table, output: output)
+        case .rotaryTable(let frequencies, let factor, let output):
+            rotaryTable(frequencies: frequencies, factor: factor, output: output)
+        case .normalize(let input, let weight, let epsilon, let output):
+            normalize(input: input, weight: weight, epsilon: epsilon, output: output)
+        case .quantize(let input, let output):
+            quantize(input: input, output: output)
+        case .multiply(let input, let weight, let bias, let output, let column, let accumulate):
+            multiply(
+                input: input, weight: weight, bias: bias, output: output, column: column, accumulate: accumulate)
+        case .storeKeysAndValues(let projected, let rotary, let state, let heads, let queryNorm, let keyNorm, let epsilon):
+            storeKeysAndValues(
+                projected: projected, rotary: rotary, state: state, queryHeads: heads,
+                norms: HeadNorms(query: engine.vector(queryNorm), key: engine.vector(keyNorm), epsilon: epsilon))
+        case .attend(let projected, let state, let heads, let scale, let window, let output):
+            attend(
+                projected: projected, state: state, queryHeads: heads, scale: scale, window: window, output: output)
+        case .gate(let input, let output):
+            gate(input: input, output: output)
+        case .selectRows(let input, let output):
+            selectRows(input: input, output: output)
+        }
+    }
+
+    var kernels: lathe_kernels { engine.kernels.pointee }
+
+    /// Rows that a buffer holds in this step.
+    func rowCount(_ buffer: BufferIndex) -> Int {
+        switch engine.program.buffers[buffer.value].rows {
+        case .step: session.step.rows.count
+        case .outputs: session.step.selected.count
+        }
+    }
+
+    /// This thread's share of `count` equal pieces of work.
+    func share(of count: Int) -> Range<Int> {
+        let threads = engine.threadCount
+        return count * thread / threads..<count * (thread + 1) / threads
+    }
+
+    func bytes(_ buffer: BufferIndex, row: Int) -> UnsafeMutablePointer<UInt8> {
+        let place = engine.buffers[buffer.value]
+        return (session.arena.base + place.offset + row * place.stride).assumingMemoryBound(to: UInt8.self)
+    }
+
+    func floats(_ buffer: BufferIndex, row: Int) -> UnsafeMutablePointer<Float> {
+        UnsafeMutableRawPointer(bytes(buffer, row: row)).assumingMemoryBound(to: Float.self)
+    }
+
+    /// Has `body` write one row of floats, straight into the buffer or, where that is quantized, by way of scratch.
+    func writeRow(_ buffer: BufferIndex, row: Int, _ body: (UnsafeMutablePointer<Float>) -> Void) {
+        let place = engine.buffers[buffer.value]
+        guard place.isQuantized else { return body(floats(buffer, row: row)) }
+        let scratch = session.scratch.row(thread: thread)
+        body(scratch)
+        kernels.quantize_row(scratch, place.width, bytes(buffer, row: row))
+    }
+}

@@ -1,0 +1,154 @@
+import Kernels
+import Plans
+
+/// One sequence: what it has committed, and the step under way.
+///
+/// `evaluate` runs rows without changing what is committed; `commit` appends a path of them; whatever is not committed
+/// is dropped by the next `evaluate`. A row's result does not depend on the rows evaluated beside it, on how a prompt
+/// is cut into steps, or on the number of threads.
+public final class Session {
+    public let engine: Engine
+    /// Positions that fit.
+    public let capacity: Int
+    /// Positions committed so far.
+    public private(set) var committed = 0
+
+    var step: Step
+    let arena: PageStorage
+    let scratch: ThreadScratch
+    private(set) var embeddings: [[Float]] = []
+
+    private var caches: CacheList
+
+    init(engine: Engine, capacity: Int) throws(RuntimeError) {
+        let program = engine.program
+        self.engine = engine
+        self.capacity = capacity
+        step = Step(committed: 0, rows: [])
+        arena = try PageStorage(byteCount: program.arenaBytes)
+        caches = try CacheList(states: program.states, slots: capacity + program.maximumRows)
+        scratch = try ThreadScratch(engine: engine, slots: capacity + program.maximumRows)
+    }
+
+    /// Runs the body of the program over `rows`; their logits can be asked for until the next call.
+    ///
+    /// Throws `stepSize`, `unknownInput`, `badParent` or `contextFull`, and then nothing has run.
+    public func evaluate(_ rows: [Row]) throws(RuntimeError) {
+        let program = engine.program
+        guard !rows.isEmpty, rows.count <= program.maximumRows else {
+            throw .stepSize(rows: rows.count, maximum: program.maximumRows)
+        }
+        guard committed + rows.count <= capacity else { throw .contextFull(capacity: capacity) }
+        for (index, row) in rows.enumerated() {
+            switch row.input {
+            case .token(let token):
+                guard Int(token) < program.vocabularySize else { throw .unknownInput(row: index) }
+            case .embedding(let embedding):
+                guard embeddings.indices.contains(embedding) else { throw .unknownInput(row: index) }
+            }
+            if let parent = row.parent, !(0..<index).contains(parent) { throw .badParent(row: index) }
+        }
+        step = Step(committed: committed, rows: rows)
+        run(program.body)
+    }
+
+    /// Logits of rows of the last step, in the order asked for: `rows.count` times the vocabulary, valid until the next
+    /// call of `evaluate` or `logits`. At most `Program.maximumOutputs` rows. Throws `stepSize` or `unknownRow`.
+    public func logits(of rows: [Int]) throws(RuntimeError) -> Logits {
+        let program = engine.program
+        guard !rows.isEmpty, rows.count <= program.maximumOutputs else {
+            throw .stepSize(rows: rows.count, maximum: program.maximumOutputs)
+        }
+        for row in rows where !step.rows.indices.contains(row) { throw .unknownRow(row) }
+        step.selected = rows
+        run(program.head)
+        let place = engine.buffers[program.logits.value]
+        return Logits(
+            base: (arena.base + place.offset).assumingMemoryBound(to: Float.self), stride: place.stride / 4,
+            rowCount: rows.count, vocabularySize: place.width)
+    }
+
+    /// Appends a path of the last step's rows to the sequence: each must follow the one before it, the first the
+    /// committed prefix. Throws `unknownRow`, and then nothing has changed.
+    public func commit(_ path: [Int]) throws(RuntimeError) {
+        var parent: Int?
+        for row in path {
+            guard step.rows.indices.contains(row), step.rows[row].parent == parent else { throw .unknownRow(row) }
+            parent = row
+        }
+        // Paths rise, so a slot is never overwritten before it has moved.
+        for (index, row) in path.enumerated() {
+            caches.move(from: committed + row, to: committed + index)
+        }
+        committed += path.count
+        step = Step(committed: committed, rows: [])
+    }
+
+    /// Forgets every position from `length` on.
+    public func truncate(to length: Int) {
+        committed = max(0, min(committed, length))
+        step = Step(committed: committed, rows: [])
+    }
+
+    /// Sets the vector that `Row.Input.embedding(index)` stands for; `index` may be one past the last one.
+    /// Throws `embeddingWidth` or `unknownInput`.
+    public func setEmbedding(_ index: Int, to values: [Float]) throws(RuntimeError) {
+        guard case .embed(_, let output)? = engine.program.body.first else { throw .unknownInput(row: index) }
+        let width = engine.buffers[output.value].width
+        guard values.count == width else { throw .embeddingWidth(found: values.count, expected: width) }
+        guard index >= 0, index <= embeddings.count else { throw .unknownInput(row: index) }
+        if index == embeddings.count { embeddings.append(values) } else { embeddings[index] = values }
+    }
+
+    /// Bytes of state that each committed position takes, over all layers.
+    public var stateBytesPerPosition: Int { caches.bytesPerPosition }
+
+    private func run(_ instructions: [Instruction]) {
+        engine.pool.run { [self] thread in
+            let execution = Execution(session: self, thread: thread)
+            for instruction in instructions {
+                execution.execute(instruction)
+                engine.pool.barrier()
+            }
+        }
+    }
+
+    /// Gives `body` the cache of one state.
+    func withCache(_ state: StateIndex, _ body: (borrowing KeyValueCache) -> Void) {
+        caches.with(state.value, body)
+    }
+}
+
+/// The caches of all layers.
+private struct CacheList: ~Copyable {
+    private let caches: UnsafeMutablePointer<KeyValueCache>
+    private var count = 0
+
+    init(states: [MixerState], slots: Int) throws(RuntimeError) {
+        caches = .allocate(capacity: max(1, states.count))
+        for case .keysAndValues(let heads, let dimensions, let element) in states {
+            let cache = try KeyValueCache(heads: heads, dimensions: dimensions, element: element, slots: slots)
+            (caches + count).initialize(to: cache)
+            count += 1
+        }
+    }
+
+    deinit {
+        caches.deinitialize(count: count)
+        caches.deallocate()
+    }
+
+    var bytesPerPosition: Int {
+        var bytes = 0
+        for index in 0..<count { bytes += caches[index].bytesPerPosition }
+        return bytes
+    }
+
+    func with(_ index: Int, _ body: (borrowing KeyValueCache) -> Void) {
+        body(caches[index])
+    }
+
+    func move(from source: Int, to destination: Int) {
+        for index in 0..<count { caches[index].move(from: source, to: destination) }
+    }
+}
