@@ -23,8 +23,9 @@ let zlib: Target = .target(
 
 let runtimeTargets: [Target] = [
     zlib,
+    .target(name: "CSystem"),
     .target(name: "Kernels", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("m")]),
-    .target(name: "Plans", dependencies: ["CZlib", "Kernels"], swiftSettings: runtimeSettings),
+    .target(name: "Plans", dependencies: ["CSystem", "CZlib", "Kernels"], swiftSettings: runtimeSettings),
     .target(name: "Tokenization", dependencies: ["Plans"], swiftSettings: runtimeSettings),
     .target(name: "Runtime", dependencies: ["Plans", "Kernels"], swiftSettings: runtimeSettings),
     .target(name: "Decoding", dependencies: ["Runtime", "Tokenization"], swiftSettings: runtimeSettings),
