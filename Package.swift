@@ -23,12 +23,12 @@ let zlib: Target = .target(
 
 let runtimeTargets: [Target] = [
     zlib,
-    .target(name: "Kernels", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("m")]),
     .target(name: "CSystem"),
-    .target(name: "Plans", dependencies: ["CZlib", "Kernels"], swiftSettings: runtimeSettings),
+    .target(name: "Kernels", cSettings: kernelSettings, linkerSettings: [.linkedLibrary("m")]),
+    .target(name: "Plans", dependencies: ["CSystem", "CZlib", "Kernels"], swiftSettings: runtimeSettings),
     .target(name: "Tokenization", dependencies: ["Plans"], swiftSettings: runtimeSettings),
     .target(name: "Runtime", dependencies: ["Plans", "Kernels", "CSystem"], swiftSettings: runtimeSettings),
-    .target(name: "Decoding", dependencies: ["Runtime", "Tokenization"], swiftSettings: runtimeSettings),
+    .target(name: "Decoding", dependencies: ["Runtime", "Tokenization", "CSystem"], swiftSettings: runtimeSettings),
 ]
 
 let runner: Target = .executableTarget(

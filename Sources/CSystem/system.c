@@ -1,38 +1,20 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 
-#include <linux/futex.h>
-#include <sched.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
+int lathe_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 
-void system_futex_wait(const uint32_t *word, uint32_t expected) {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, expected, NULL, NULL, 0);
+int lathe_open_unnamed(const char *directory, mode_t mode) {
+    return open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, mode);
 }
 
-void system_futex_wake(const uint32_t *word) {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+int lathe_errno(void) { return errno; }
+
+const void *lathe_map(int descriptor, size_t size) {
+    void *address = mmap(NULL, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+    return address == MAP_FAILED ? NULL : address;
 }
 
-/// The cgroup v2 quota in whole processors, rounded up; 0 where there is none.
-static int quota_processors(void) {
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "re");
-    if (file == NULL) return 0;
-    long long quota = 0, period = 0;
-    int fields = fscanf(file, "%lld %lld", &quota, &period);
-    fclose(file);
-    if (fields != 2 || quota <= 0 || period <= 0) return 0;
-    long long processors = (quota + period - 1) / period;
-    return processors > 4096 ? 4096 : (int)processors;
-}
-
-int system_available_processors(void) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-    int quota = quota_processors();
-    if (quota > 0 && quota < count) count = quota;
-    return count < 1 ? 1 : count;
+void *lathe_map_zeroed(size_t size) {
+    void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return address == MAP_FAILED ? NULL : address;
 }

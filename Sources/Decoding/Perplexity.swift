@@ -1,4 +1,4 @@
-import Glibc
+import CSystem
 import Runtime
 
 /// Perplexity as llama.cpp's tool computes it: chunks that do not overlap, each begun anew, the second half scored.

@@ -22,7 +22,7 @@ public final class Engine: @unchecked Sendable {
     public init(plan: Plan, threads: Int? = nil, instructionSet: InstructionSet? = nil) throws(RuntimeError) {
         let isa = instructionSet ?? .best
         guard let kernels = isa.kernels else { throw .instructionSetMissing(isa) }
-        let available = Int(system_available_processors())
+        let available = Int(lathe_available_processors())
         self.plan = plan
         self.program = plan.program
         self.instructionSet = isa

@@ -29,7 +29,7 @@ final class FutexWord: @unchecked Sendable {
     func advance() {
         word.pointee.add(1, ordering: .sequentiallyConsistent)
         if sleepers.pointee.load(ordering: .sequentiallyConsistent) > 0 {
-            system_futex_wake(storage.assumingMemoryBound(to: UInt32.self))
+            lathe_futex_wake(storage.assumingMemoryBound(to: UInt32.self))
         }
     }
 
@@ -37,11 +37,11 @@ final class FutexWord: @unchecked Sendable {
     func wait(whileEqual value: UInt32) {
         for _ in 0..<FutexWord.spins {
             if load() != value { return }
-            system_spin_pause()
+            lathe_spin_pause()
         }
         sleepers.pointee.add(1, ordering: .sequentiallyConsistent)
         while word.pointee.load(ordering: .sequentiallyConsistent) == value {
-            system_futex_wait(storage.assumingMemoryBound(to: UInt32.self), value)
+            lathe_futex_wait(storage.assumingMemoryBound(to: UInt32.self), value)
         }
         sleepers.pointee.subtract(1, ordering: .sequentiallyConsistent)
     }

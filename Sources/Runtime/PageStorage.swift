@@ -1,4 +1,4 @@
-import Glibc
+import CSystem
 
 /// Zeroed memory of whole pages, returned to the system at the end of its life; pages cost nothing until touched.
 struct PageStorage: ~Copyable {
@@ -8,9 +8,7 @@ struct PageStorage: ~Copyable {
     /// Throws `outOfMemory` where the system refuses.
     init(byteCount: Int) throws(RuntimeError) {
         let bytes = max(byteCount, 1)
-        guard let base = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
-            base != UnsafeMutableRawPointer(bitPattern: -1)
-        else { throw .outOfMemory(bytes: bytes) }
+        guard let base = lathe_map_zeroed(bytes) else { throw .outOfMemory(bytes: bytes) }
         self.base = base
         self.byteCount = bytes
     }

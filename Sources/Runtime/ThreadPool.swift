@@ -1,5 +1,4 @@
 import CSystem
-import Glibc
 import Synchronization
 
 /// Persistent threads that run one job together, and the barrier between a job's phases.

@@ -1,19 +1,49 @@
-/// The few Linux calls that Swift cannot make itself: futexes (a variadic system call) and the processor set (macros).
+/// What the runtime half needs of POSIX, for ordinary and Embedded Swift alike: Embedded Swift has no Glibc module.
+/// The functions below stand for what Swift cannot import: variadic functions and macros.
 #pragma once
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE
-#include <stdint.h>
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
 
-/// Sleeps while `*word == expected`; returns at a wake-up, a signal or at once when it differs.
-void system_futex_wait(const uint32_t *word, uint32_t expected);
+/// open(2); `mode` counts where a file is made.
+int lathe_open(const char *path, int flags, mode_t mode);
+
+/// An unnamed file in a folder, open for reading and writing (`O_TMPFILE`), or -1.
+int lathe_open_unnamed(const char *directory, mode_t mode);
+
+/// errno of the calling thread.
+int lathe_errno(void);
+
+/// Maps a whole file, read-only and private, or returns NULL.
+const void *lathe_map(int descriptor, size_t size);
+
+/// Zeroed pages for reading and writing, untouched ones costing nothing, or NULL; `munmap` gives them back.
+void *lathe_map_zeroed(size_t size);
+
+/// Sleeps while `*word == expected`; returns at a wake-up, a signal, or at once when it differs.
+void lathe_futex_wait(const uint32_t *word, uint32_t expected);
 
 /// Wakes every thread that sleeps on `word`.
-void system_futex_wake(const uint32_t *word);
+void lathe_futex_wake(const uint32_t *word);
 
 /// Processors that this process may use: its affinity mask, bounded by the cgroup's CPU quota; at least 1.
-int system_available_processors(void);
+int lathe_available_processors(void);
 
 /// One pause inside a spin loop.
-static inline void system_spin_pause(void) {
+static inline void lathe_spin_pause(void) {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #elif defined(__aarch64__)

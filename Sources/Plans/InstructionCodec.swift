@@ -1,0 +1,148 @@
+/// Instruction records: sixteen 32-bit words, the first the opcode (formats/plan.md, "Instructions").
+enum Opcode: UInt32, CaseIterable {
+    case embed = 1
+    case rotaryTable = 2
+    case normalize = 3
+    case quantize = 4
+    case multiply = 5
+    case storeKeysAndValues = 6
+    case attend = 7
+    case gate = 8
+    case selectRows = 9
+}
+
+extension Instruction {
+    static let recordBytes = 64
+    /// Stands for an operand that is left out.
+    private static let absent: UInt32 = .max
+
+    func encode(to writer: inout ByteWriter) {
+        let start = writer.bytes.count
+        switch self {
+        case .embed(let table, let output):
+            writer.unsigned(Opcode.embed.rawValue)
+            writer.number32(table.value)
+            writer.number32(output.value)
+        case .rotaryTable(let frequencies, let factor, let output):
+            writer.unsigned(Opcode.rotaryTable.rawValue)
+            writer.number32(frequencies.value)
+            writer.float(factor)
+            writer.number32(output.value)
+        case .normalize(let input, let weight, let epsilon, let output):
+            writer.unsigned(Opcode.normalize.rawValue)
+            writer.number32(input.value)
+            Instruction.encode(weight, to: &writer)
+            writer.float(epsilon)
+            writer.number32(output.value)
+        case .quantize(let input, let output):
+            writer.unsigned(Opcode.quantize.rawValue)
+            writer.number32(input.value)
+            writer.number32(output.value)
+        case .multiply(let input, let weight, let bias, let output, let column, let accumulate):
+            writer.unsigned(Opcode.multiply.rawValue)
+            writer.number32(input.value)
+            writer.number32(weight.value)
+            Instruction.encode(bias, to: &writer)
+            writer.number32(output.value)
+            writer.number32(column)
+            writer.number32(accumulate ? 1 : 0)
+        case .storeKeysAndValues(
+            let projected, let rotary, let state, let queryHeads, let queryNorm, let keyNorm, let epsilon):
+            writer.unsigned(Opcode.storeKeysAndValues.rawValue)
+            writer.number32(projected.value)
+            writer.number32(rotary.value)
+            writer.number32(state.value)
+            writer.number32(queryHeads)
+            Instruction.encode(queryNorm, to: &writer)
+            Instruction.encode(keyNorm, to: &writer)
+            writer.float(epsilon)
+        case .attend(let projected, let state, let queryHeads, let scale, let window, let output):
+            writer.unsigned(Opcode.attend.rawValue)
+            writer.number32(projected.value)
+            writer.number32(state.value)
+            writer.number32(queryHeads)
+            writer.float(scale)
+            writer.number32(window)
+            writer.number32(output.value)
+        case .gate(let input, let output):
+            writer.unsigned(Opcode.gate.rawValue)
+            writer.number32(input.value)
+            writer.number32(output.value)
+        case .selectRows(let input, let output):
+            writer.unsigned(Opcode.selectRows.rawValue)
+            writer.number32(input.value)
+            writer.number32(output.value)
+        }
+        writer.zeros(start + Instruction.recordBytes - writer.bytes.count)
+    }
+
+    /// Reads one record; `place` names the instruction in errors.
+    init(_ reader: inout ByteReader, at place: PlanError.Place) throws(PlanError) {
+        let end = reader.position + Instruction.recordBytes
+        let word = try reader.unsigned32()
+        guard let opcode = Opcode(rawValue: word) else {
+            throw PlanError(.unsupported, "the opcode is known", at: place, found: .number(Int(word)))
+        }
+        switch opcode {
+        case .embed:
+            self = .embed(table: try TensorIndex(&reader), output: try BufferIndex(&reader))
+        case .rotaryTable:
+            self = .rotaryTable(
+                frequencies: try TensorIndex(&reader), factor: try reader.float(), output: try BufferIndex(&reader))
+        case .normalize:
+            self = .normalize(
+                input: try BufferIndex(&reader), weight: try Instruction.optionalTensor(&reader),
+                epsilon: try reader.float(), output: try BufferIndex(&reader))
+        case .quantize:
+            self = .quantize(input: try BufferIndex(&reader), output: try BufferIndex(&reader))
+        case .multiply:
+            let input = try BufferIndex(&reader)
+            let weight = try TensorIndex(&reader)
+            let bias = try Instruction.optionalTensor(&reader)
+            let output = try BufferIndex(&reader)
+            let column = try reader.number32()
+            let accumulate = try reader.unsigned32()
+            guard accumulate <= 1 else {
+                throw PlanError(
+                    .invalid, "accumulate is 0 or 1", at: place, expected: .range(0, 1),
+                    found: .number(Int(accumulate)))
+            }
+            self = .multiply(
+                input: input, weight: weight, bias: bias, output: output, column: column,
+                accumulate: accumulate == 1)
+        case .storeKeysAndValues:
+            self = .storeKeysAndValues(
+                projected: try BufferIndex(&reader), rotary: try BufferIndex(&reader),
+                state: StateIndex(try reader.number32()), queryHeads: try reader.number32(),
+                queryNorm: try Instruction.optionalTensor(&reader), keyNorm: try Instruction.optionalTensor(&reader),
+                epsilon: try reader.float())
+        case .attend:
+            self = .attend(
+                projected: try BufferIndex(&reader), state: StateIndex(try reader.number32()),
+                queryHeads: try reader.number32(), scale: try reader.float(), window: try reader.number32(),
+                output: try BufferIndex(&reader))
+        case .gate:
+            self = .gate(input: try BufferIndex(&reader), output: try BufferIndex(&reader))
+        case .selectRows:
+            self = .selectRows(input: try BufferIndex(&reader), output: try BufferIndex(&reader))
+        }
+        try reader.zeros(end - reader.position)
+    }
+
+    private static func encode(_ tensor: TensorIndex?, to writer: inout ByteWriter) {
+        if let tensor { writer.number32(tensor.value) } else { writer.unsigned(absent) }
+    }
+
+    private static func optionalTensor(_ reader: inout ByteReader) throws(PlanError) -> TensorIndex? {
+        let word = try reader.unsigned32()
+        return word == absent ? nil : TensorIndex(Int(word))
+    }
+}
+
+extension TensorIndex {
+    fileprivate init(_ reader: inout ByteReader) throws(PlanError) { self.init(try reader.number32()) }
+}
+
+extension BufferIndex {
+    init(_ reader: inout ByteReader) throws(PlanError) { self.init(try reader.number32()) }
+}

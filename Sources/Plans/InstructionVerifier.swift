@@ -1,0 +1,204 @@
+extension Verifier {
+    /// Every operand exists and has the shape and kind that the instruction wants; nothing is read before it is
+    /// written; states are stored once, then attended; the head leaves the logits.
+    func checkInstructions() throws(PlanError) {
+        var body = InstructionVerifier(program: program, phase: .body)
+        for (index, instruction) in program.body.enumerated() {
+            try body.check(instruction, at: .body(index))
+        }
+        for (index, isStored) in body.stored.enumerated() where !isStored {
+            throw PlanError(.invalid, "every state is stored once a step", at: .state(index))
+        }
+        var head = InstructionVerifier(program: program, phase: .head(writtenByBody: body.written))
+        for (index, instruction) in program.head.enumerated() {
+            try head.check(instruction, at: .head(index))
+        }
+        guard program.buffers.indices.contains(program.logits.value), head.written[program.logits.value] else {
+            throw PlanError(
+                .invalid, "the head writes the logits", at: .program, found: .number(program.logits.value))
+        }
+        let logits = program.buffers[program.logits.value]
+        guard logits.element == .float32, logits.width == program.vocabularySize else {
+            throw PlanError(
+                .invalid, "logits are float32 and as wide as the vocabulary", at: .program,
+                expected: .number(program.vocabularySize), found: .number(logits.width))
+        }
+    }
+}
+
+/// Walks one phase of a program in order.
+struct InstructionVerifier {
+    /// Which part of the program is checked: the head may read only what `selectRows` brings from the body.
+    enum Phase {
+        case body
+        case head(writtenByBody: [Bool])
+
+        /// The rows that this phase's buffers have.
+        var rows: Buffer.Rows {
+            switch self {
+            case .body: .step
+            case .head: .outputs
+            }
+        }
+    }
+
+    let program: Program
+    let phase: Phase
+    /// Which buffers this phase has written so far.
+    private(set) var written: [Bool]
+    /// Which states have been stored so far.
+    private(set) var stored: [Bool]
+
+    init(program: Program, phase: Phase) {
+        self.program = program
+        self.phase = phase
+        written = [Bool](repeating: false, count: program.buffers.count)
+        stored = [Bool](repeating: false, count: program.states.count)
+    }
+
+    mutating func check(_ instruction: Instruction, at place: PlanError.Place) throws(PlanError) {
+        switch instruction {
+        case .selectRows(let input, let output):
+            try checkSelectRows(input: input, output: output, at: place)
+        default:
+            let uses = instruction.bufferUses
+            for read in uses.reads { try checkReadable(read, at: place) }
+            if let updated = uses.updates { try checkReadable(updated, at: place) }
+            if let written = uses.writes { try checkRows(written, at: place) }
+            try checkOperands(of: instruction, at: place)
+        }
+        let uses = instruction.bufferUses
+        if let changed = uses.writes ?? uses.updates {
+            guard !uses.reads.contains(changed) else {
+                throw PlanError(
+                    .invalid, "an instruction does not write what it reads", at: place, found: .number(changed.value))
+            }
+            written[changed.value] = true
+        }
+    }
+
+    private mutating func checkOperands(of instruction: Instruction, at place: PlanError.Place) throws(PlanError) {
+        switch instruction {
+        case .embed(let table, let output):
+            try checkBodyOnly(at: place)
+            let (_, rows, columns) = try matrix(table, at: place)
+            try equal(rows, program.vocabularySize, "the embedding has a row for every token", at: place)
+            try checkFloat(output, width: columns, at: place)
+        case .rotaryTable(let frequencies, let factor, let output):
+            try checkBodyOnly(at: place)
+            let count = try vector(frequencies, at: place)
+            try checkFinite(factor, at: place)
+            try checkFloat(output, width: 2 * count, at: place)
+        case .normalize(let input, let weight, let epsilon, let output):
+            let width = try buffer(input, at: place).width
+            try checkFloat(input, width: width, at: place)
+            try checkVector(weight, count: width, at: place)
+            try checkEpsilon(epsilon, at: place)
+            try equal(try buffer(output, at: place).width, width, "a norm keeps the width", at: place)
+        case .quantize(let input, let output):
+            let quantized = try buffer(output, at: place)
+            try checkFloat(input, width: quantized.width, at: place)
+            try checkElement(output, .quantized, at: place)
+        case .multiply(let input, let weight, let bias, let output, let column, _):
+            let (packing, rows, columns) = try matrix(weight, at: place)
+            try checkElement(input, packing.isFloat ? .float32 : .quantized, at: place)
+            try equal(
+                try buffer(input, at: place).width, columns, "the input is as wide as the matrix has columns", at: place
+            )
+            try checkVector(bias, count: rows, at: place)
+            let width = try buffer(output, at: place).width
+            guard column >= 0, rows <= width, column <= width - rows else {
+                throw PlanError(
+                    .invalid, "a product fits into its output's rows", at: place,
+                    expected: .range(0, max(0, width - rows)), found: .number(column))
+            }
+            try checkFloat(output, width: width, at: place)
+        case .storeKeysAndValues(
+            let projected, let rotary, let state, let queryHeads, let queryNorm, let keyNorm, let epsilon):
+            try checkBodyOnly(at: place)
+            let dimensions = try checkProjected(projected, state: state, queryHeads: queryHeads, at: place)
+            try checkFloat(rotary, width: dimensions, at: place)
+            try checkVector(queryNorm, count: dimensions, at: place)
+            try checkVector(keyNorm, count: dimensions, at: place)
+            if queryNorm != nil || keyNorm != nil {
+                try checkEpsilon(epsilon, at: place)
+            } else {
+                try checkFinite(epsilon, at: place)
+            }
+            guard !stored[state.value] else {
+                throw PlanError(
+                    .invalid, "every state is stored once a step", at: place, found: .number(state.value))
+            }
+            stored[state.value] = true
+        case .attend(let projected, let state, let queryHeads, let scale, let window, let output):
+            try checkBodyOnly(at: place)
+            let dimensions = try checkProjected(projected, state: state, queryHeads: queryHeads, at: place)
+            guard stored[state.value] else {
+                throw PlanError(
+                    .invalid, "a state is stored before it is attended", at: place, found: .number(state.value))
+            }
+            try checkFinite(scale, at: place)
+            guard window >= 0, window <= Int(Int32.max) else {
+                throw PlanError(
+                    .invalid, "the window is within its limit", at: place, expected: .range(0, Int(Int32.max)),
+                    found: .number(window))
+            }
+            try checkFloat(output, width: queryHeads * dimensions, at: place)
+        case .gate(let input, let output):
+            let half = try buffer(output, at: place)
+            try checkFloat(input, width: 2 * half.width, at: place)
+        case .selectRows:
+            // Its own check: the one instruction whose input and output have different rows.
+            return
+        }
+    }
+
+    private func checkSelectRows(input: BufferIndex, output: BufferIndex, at place: PlanError.Place) throws(PlanError) {
+        guard case .head(let writtenByBody) = phase else {
+            throw PlanError(.invalid, "rows are selected in the head", at: place)
+        }
+        let source = try buffer(input, at: place)
+        let target = try buffer(output, at: place)
+        guard writtenByBody[input.value] else {
+            throw PlanError(
+                .invalid, "a buffer is written before it is read", at: place, found: .number(input.value))
+        }
+        guard source.rows == .step, target.rows == .outputs else {
+            throw PlanError(.invalid, "rows are selected from the step's to the head's", at: place)
+        }
+        try checkFloat(input, width: target.width, at: place)
+        try checkElement(output, .float32, at: place)
+    }
+
+    /// Checks the queries, keys and values of one state; returns the dimensions of a head.
+    private func checkProjected(
+        _ projected: BufferIndex, state: StateIndex, queryHeads: Int, at place: PlanError.Place
+    ) throws(PlanError) -> Int {
+        guard program.states.indices.contains(state.value) else {
+            throw PlanError(
+                .invalid, "a state exists", at: place, expected: .range(0, program.states.count - 1),
+                found: .number(state.value))
+        }
+        switch program.states[state.value] {
+        case .keysAndValues(let heads, let dimensions, _):
+            let width = try buffer(projected, at: place).width
+            // Bounded by the width first, so that the sums and products below stay in range.
+            guard queryHeads >= 1, queryHeads <= width, heads <= width, dimensions <= width else {
+                throw PlanError(
+                    .invalid, "the heads fit the projection", at: place, expected: .number(width),
+                    found: .number(queryHeads))
+            }
+            guard queryHeads % heads == 0 else {
+                throw PlanError(
+                    .invalid, "query heads are a multiple of the key heads", at: place, expected: .number(heads),
+                    found: .number(queryHeads))
+            }
+            let (expected, overflow) = (queryHeads + 2 * heads).multipliedReportingOverflow(by: dimensions)
+            guard !overflow else {
+                throw PlanError(.invalid, "the heads fit the projection", at: place, found: .number(queryHeads))
+            }
+            try checkFloat(projected, width: expected, at: place)
+            return dimensions
+        }
+    }
+}

@@ -1,0 +1,158 @@
+/// Reads the program and tensors sections. What it returns has the right form; the verifier checks what it means.
+enum ProgramDecoder {
+    static let keysAndValues: UInt32 = 0
+    static let vector: UInt32 = 0
+    static let matrix: UInt32 = 1
+
+    private static let programHeaderBytes = 64
+    private static let bufferBytes = 32
+    private static let stateBytes = 16
+    private static let tensorsHeaderBytes = 16
+    private static let tensorBytes = 40
+
+    static func program(
+        _ bytes: UnsafeRawBufferPointer, tensors: [Tensor], limits: Limits
+    ) throws(PlanError) -> Program {
+        var reader = ByteReader(bytes, section: SectionKind.program.rawValue)
+        let bufferCount = try count(&reader, limit: limits.buffers)
+        let stateCount = try count(&reader, limit: limits.states)
+        let bodyCount = try count(&reader, limit: limits.instructions)
+        let headCount = try count(&reader, limit: limits.instructions)
+        let logits = try BufferIndex(&reader)
+        let maximumRows = try reader.number32()
+        let maximumOutputs = try reader.number32()
+        let vocabularySize = try reader.number32()
+        let contextLength = try reader.number64()
+        let arenaBytes = try reader.number64()
+        let nameBytes = try reader.number32()
+        try reader.zeros(12)
+        // Counts are below 2^32 and records small: the sum stays far below 2^63.
+        try expect(
+            reader,
+            bytes: bufferCount * bufferBytes + stateCount * stateBytes
+                + (bodyCount + headCount) * Instruction.recordBytes + nameBytes)
+
+        var buffers: [Buffer] = []
+        buffers.reserveCapacity(bufferCount)
+        var nameLengths: [Int] = []
+        nameLengths.reserveCapacity(bufferCount)
+        for index in 0..<bufferCount {
+            let (buffer, nameLength) = try buffer(&reader, index: index)
+            buffers.append(buffer)
+            nameLengths.append(nameLength)
+        }
+        var states: [MixerState] = []
+        states.reserveCapacity(stateCount)
+        for index in 0..<stateCount { states.append(try state(&reader, index: index)) }
+        var body: [Instruction] = []
+        body.reserveCapacity(bodyCount)
+        for index in 0..<bodyCount { body.append(try Instruction(&reader, at: .body(index))) }
+        var head: [Instruction] = []
+        head.reserveCapacity(headCount)
+        for index in 0..<headCount { head.append(try Instruction(&reader, at: .head(index))) }
+        for index in 0..<bufferCount { buffers[index].name = [UInt8](try reader.slice(nameLengths[index])) }
+        try expect(reader, bytes: 0)
+        return Program(
+            tensors: tensors, buffers: buffers, states: states, body: body, head: head, logits: logits,
+            maximumRows: maximumRows, maximumOutputs: maximumOutputs, contextLength: contextLength,
+            vocabularySize: vocabularySize, arenaBytes: arenaBytes)
+    }
+
+    static func tensors(_ bytes: UnsafeRawBufferPointer, limits: Limits) throws(PlanError) -> [Tensor] {
+        var reader = ByteReader(bytes, section: SectionKind.tensors.rawValue)
+        let tensorCount = try count(&reader, limit: limits.tensors)
+        let nameBytes = try reader.number32()
+        try reader.zeros(8)
+        try expect(reader, bytes: tensorCount * tensorBytes + nameBytes)
+        var tensors: [Tensor] = []
+        tensors.reserveCapacity(tensorCount)
+        var nameLengths: [Int] = []
+        nameLengths.reserveCapacity(tensorCount)
+        for index in 0..<tensorCount {
+            let layout = try layout(&reader, index: index)
+            tensors.append(Tensor(name: [], layout: layout, offset: try reader.number64()))
+            nameLengths.append(try reader.number32())
+            try reader.zeros(4)
+        }
+        for index in 0..<tensorCount { tensors[index].name = [UInt8](try reader.slice(nameLengths[index])) }
+        try expect(reader, bytes: 0)
+        return tensors
+    }
+
+    private static func count(_ reader: inout ByteReader, limit: Int) throws(PlanError) -> Int {
+        let place = reader.place
+        let count = try reader.number32()
+        guard count <= limit else {
+            throw PlanError(
+                .invalid, "a count is within its limit", at: place, expected: .range(0, limit), found: .number(count))
+        }
+        return count
+    }
+
+    private static func expect(_ reader: ByteReader, bytes: Int) throws(PlanError) {
+        guard reader.remaining == bytes else {
+            throw PlanError(
+                .invalid, "the section has the size that its counts say", at: reader.place, expected: .number(bytes),
+                found: .number(reader.remaining))
+        }
+    }
+
+    private static func buffer(
+        _ reader: inout ByteReader, index: Int
+    ) throws(PlanError) -> (buffer: Buffer, nameLength: Int) {
+        let elementNumber = try reader.unsigned32()
+        guard let element = Buffer.Element(rawValue: elementNumber) else {
+            throw PlanError(
+                .unsupported, "the element kind is known", at: .buffer(index), found: .number(Int(elementNumber)))
+        }
+        let rowsNumber = try reader.unsigned32()
+        guard let rows = Buffer.Rows(rawValue: rowsNumber) else {
+            throw PlanError(
+                .unsupported, "the kind of rows is known", at: .buffer(index), found: .number(Int(rowsNumber)))
+        }
+        let width = try reader.number64()
+        let offset = try reader.number64()
+        let nameLength = try reader.number32()
+        try reader.zeros(4)
+        return (Buffer(name: [], element: element, rows: rows, width: width, offset: offset), nameLength)
+    }
+
+    private static func state(_ reader: inout ByteReader, index: Int) throws(PlanError) -> MixerState {
+        let kind = try reader.unsigned32()
+        guard kind == keysAndValues else {
+            throw PlanError(.unsupported, "the kind of state is known", at: .state(index), found: .number(Int(kind)))
+        }
+        let heads = try reader.number32()
+        let dimensions = try reader.number32()
+        let elementNumber = try reader.unsigned32()
+        guard let element = CacheElement(rawValue: elementNumber) else {
+            throw PlanError(
+                .unsupported, "the element type of the cache is known", at: .state(index),
+                found: .number(Int(elementNumber)))
+        }
+        return .keysAndValues(heads: heads, dimensions: dimensions, element: element)
+    }
+
+    private static func layout(_ reader: inout ByteReader, index: Int) throws(PlanError) -> Tensor.Layout {
+        let kind = try reader.unsigned32()
+        let packingNumber = try reader.unsigned32()
+        let rows = try reader.number64()
+        let columns = try reader.number64()
+        switch kind {
+        case vector:
+            guard packingNumber == 0, rows == 1 else {
+                throw PlanError(.invalid, "a vector has packing 0 and one row", at: .tensor(index))
+            }
+            return .vector(count: columns)
+        case matrix:
+            guard let packing = Packing(rawValue: packingNumber) else {
+                throw PlanError(
+                    .unsupported, "the packing is known", at: .tensor(index), found: .number(Int(packingNumber)))
+            }
+            return .matrix(packing, rows: rows, columns: columns)
+        default:
+            throw PlanError(
+                .unsupported, "the layout of a tensor is known", at: .tensor(index), found: .number(Int(kind)))
+        }
+    }
+}

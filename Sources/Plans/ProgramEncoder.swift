@@ -1,0 +1,68 @@
+/// Bytes of the program and tensors sections (formats/plan.md, "Program" and "Tensors").
+///
+/// The program has been verified, so every number fits its field.
+enum ProgramEncoder {
+    static func encode(_ program: Program) -> [UInt8] {
+        var writer = ByteWriter()
+        let names = program.buffers.reduce(0) { $0 + $1.name.count }
+        writer.number32(program.buffers.count)
+        writer.number32(program.states.count)
+        writer.number32(program.body.count)
+        writer.number32(program.head.count)
+        writer.number32(program.logits.value)
+        writer.number32(program.maximumRows)
+        writer.number32(program.maximumOutputs)
+        writer.number32(program.vocabularySize)
+        writer.number64(program.contextLength)
+        writer.number64(program.arenaBytes)
+        writer.number32(names)
+        writer.zeros(12)
+        for buffer in program.buffers {
+            writer.unsigned(buffer.element.rawValue)
+            writer.unsigned(buffer.rows.rawValue)
+            writer.number64(buffer.width)
+            writer.number64(buffer.offset)
+            writer.number32(buffer.name.count)
+            writer.zeros(4)
+        }
+        for state in program.states {
+            switch state {
+            case .keysAndValues(let heads, let dimensions, let element):
+                writer.unsigned(ProgramDecoder.keysAndValues)
+                writer.number32(heads)
+                writer.number32(dimensions)
+                writer.unsigned(element.rawValue)
+            }
+        }
+        for instruction in program.body { instruction.encode(to: &writer) }
+        for instruction in program.head { instruction.encode(to: &writer) }
+        for buffer in program.buffers { writer.append(buffer.name) }
+        return writer.bytes
+    }
+
+    static func encode(_ tensors: [Tensor]) -> [UInt8] {
+        var writer = ByteWriter()
+        writer.number32(tensors.count)
+        writer.number32(tensors.reduce(0) { $0 + $1.name.count })
+        writer.zeros(8)
+        for tensor in tensors {
+            switch tensor.layout {
+            case .vector(let count):
+                writer.unsigned(ProgramDecoder.vector)
+                writer.number32(0)
+                writer.number64(1)
+                writer.number64(count)
+            case .matrix(let packing, let rows, let columns):
+                writer.unsigned(ProgramDecoder.matrix)
+                writer.unsigned(packing.rawValue)
+                writer.number64(rows)
+                writer.number64(columns)
+            }
+            writer.number64(tensor.offset)
+            writer.number32(tensor.name.count)
+            writer.zeros(4)
+        }
+        for tensor in tensors { writer.append(tensor.name) }
+        return writer.bytes
+    }
+}
