@@ -46,3 +46,15 @@ public enum RuntimeError: Error, Equatable {
         }
     }
 }
+
+extension RuntimeError {
+    /// The process exit code that stands for this error.
+    public var exitCode: Int32 {
+        switch self {
+        case .instructionSetMissing: 69
+        case .outOfMemory, .noThread, .stepSize, .unknownInput, .badParent, .contextFull, .unknownRow,
+            .embeddingWidth:
+            1
+        }
+    }
+}

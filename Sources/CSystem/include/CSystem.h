@@ -1,13 +1,12 @@
 /// What the runtime half needs of POSIX, for ordinary and Embedded Swift alike: Embedded Swift has no Glibc module.
 /// The functions below stand for what Swift cannot import: variadic functions and macros.
 #pragma once
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +25,9 @@ int lathe_open_unnamed(const char *directory, mode_t mode);
 
 /// errno of the calling thread.
 int lathe_errno(void);
+
+bool lathe_is_regular_file(mode_t mode);
+bool lathe_is_directory(mode_t mode);
 
 /// Maps a whole file, read-only and private, or returns NULL.
 const void *lathe_map(int descriptor, size_t size);

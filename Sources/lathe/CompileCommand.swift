@@ -1,0 +1,54 @@
+import ArgumentParser
+import Compiler
+import Foundation
+import Lowering
+
+extension WeightPrecision: ExpressibleByArgument {}
+
+struct CompileCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "compile", abstract: "Turns a checkpoint into a plan.")
+
+    @Argument(help: "A GGUF file, a safetensors file, or a Hugging Face directory.")
+    var source: String
+
+    @Option(name: [.customShort("o"), .customLong("output")], help: "The plan to write.")
+    var plan: String
+
+    @Option(help: "keep (no weight changes its value), w8, w4, bf16 or f32.")
+    var weights: WeightPrecision = .keep
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        try reportingFailures {
+            var bar = ProgressBar(quiet: output.quiet || output.json)
+            Interruption.endsProcess()
+            let compilation = Compilation(
+                source: source, destination: plan, options: CompileOptions(precision: weights))
+            let report: CompileReport
+            do {
+                defer { bar.finish() }
+                report = try compilation.run { bar.show($0, $1) }
+            }
+            if output.json {
+                try Terminal.json([
+                    "plan_bytes": report.planBytes, "seconds": report.seconds,
+                    "peak_rss_bytes": report.peakMemoryBytes, "bits_per_weight": report.bitsPerWeight,
+                    "passes": report.passes,
+                ])
+            } else if !output.quiet {
+                for pass in report.passes { Terminal.error(pass) }
+                Terminal.error(
+                    "\(plan): \(report.planBytes) bytes, \(report.bitsPerWeight.formatted(digits: 2)) bits a weight, "
+                        + "in \(report.seconds.formatted(digits: 2)) s and "
+                        + "\(report.peakMemoryBytes / 1_000_000) MB of memory")
+            }
+        }
+    }
+}
+
+extension Double {
+    /// The number with a fixed count of decimals.
+    func formatted(digits: Int) -> String { String(format: "%.\(digits)f", self) }
+}
