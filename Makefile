@@ -1,0 +1,67 @@
+# Everything from a fresh clone: `make run` speaks, `make test` proves. Both may be run again; what is done stays done.
+
+MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
+PLAN := $(MODEL:.gguf=.plan)
+EVAL_TEXT := .models/eval.txt
+LATHE := .build/release/lathe
+RUNNER := .build/lathe-run
+PROMPT ?= What is gravity?
+TOKENS ?= 64
+
+.PHONY: run test build runner runner-static lint fuzz bench bench-peers setup model eval-text clean FORCE
+.DEFAULT_GOAL := build
+
+# Generates from the real model: the text on stdout, the statistics on stderr.
+run: $(PLAN)
+	@$(LATHE) run $(PLAN) -p "$(PROMPT)" --chat -n $(TOKENS) --temp 0
+
+test: setup $(MODEL) $(EVAL_TEXT)
+	@scripts/test.sh
+
+build: $(LATHE)
+
+# The minimal runner: Embedded Swift, the C library and libm, nothing else.
+runner: $(RUNNER)
+
+runner-static: $(RUNNER)-static
+
+lint:
+	swift format lint --strict -r Package.swift Sources Tests
+
+fuzz:
+	scripts/fuzz.sh 60
+
+bench: $(PLAN)
+	$(LATHE) bench $(PLAN)
+
+# Installs the peers from PyPI into .venv-peers, once, and measures beside them.
+bench-peers: $(PLAN)
+	python3 scripts/bench_peers.py --lathe $(LATHE) --plan $(PLAN) --gguf $(MODEL)
+
+setup:
+	@scripts/setup.sh
+
+model: $(MODEL)
+
+eval-text: $(EVAL_TEXT)
+
+clean:
+	rm -rf .build .build-* .venv-* $(PLAN)
+
+# The recipes behind FORCE look for themselves whether there is anything to do; make then goes by the file's time.
+$(MODEL): FORCE | setup
+	@scripts/fetch_model.sh $@
+
+$(EVAL_TEXT): FORCE | setup
+	@scripts/fetch_eval_text.sh $@
+
+$(LATHE): FORCE | setup
+	@swift build -c release --product lathe >&2
+
+$(RUNNER) $(RUNNER)-static: FORCE | setup
+	@scripts/build_runner.sh $@
+
+$(PLAN): $(MODEL) $(LATHE)
+	@$(LATHE) compile $(MODEL) -o $@
+
+FORCE:
