@@ -74,7 +74,7 @@ struct OccupiedRanges {
     private var ranks: RankSet
 
     init(_ program: Program) {
-        starts = program.buffers.map(\.offset)
+        starts = program.buffers.map { $0.offset }
         ends = program.buffers.map { $0.offset + ($0.rowStride ?? 0) * program.rowCount($0.rows) }
         let starts = starts
         bufferOfRank = starts.indices.sorted { (starts[$0], $0) < (starts[$1], $1) }

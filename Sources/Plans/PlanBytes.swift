@@ -80,7 +80,7 @@ final class PlanBytes {
         guard fstat(descriptor, &status) == 0 else {
             throw PlanError(.missing, "the file can be examined", at: .file, found: .system(lathe_errno()))
         }
-        guard status.st_mode & S_IFMT == S_IFREG else {
+        guard lathe_is_regular_file(status.st_mode) else {
             throw PlanError(.invalid, "a plan is a regular file", at: .file)
         }
         let count = Int(status.st_size)

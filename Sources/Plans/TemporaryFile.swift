@@ -5,18 +5,11 @@ import CSystem
 /// Where the system has unnamed files (`O_TMPFILE`) a killed process leaves nothing behind; elsewhere the file is
 /// called `.NAME.tmp-PID` until then.
 struct TemporaryFile: ~Copyable {
-    private let path: Path
-    private let descriptor: Int32
+    let path: Path
+    let descriptor: Int32
     /// The file's name while it has one that is not its own.
-    private var temporaryPath: Path?
-    private let temporaryName: Path
-
-    private init(path: Path, descriptor: Int32, temporaryPath: Path?, temporaryName: Path) {
-        self.path = path
-        self.descriptor = descriptor
-        self.temporaryPath = temporaryPath
-        self.temporaryName = temporaryName
-    }
+    var temporaryPath: Path?
+    let temporaryName: Path
 
     /// A new empty file in the folder of `path`.
     static func create(path: Path) throws(PlanError) -> TemporaryFile {
@@ -24,9 +17,9 @@ struct TemporaryFile: ~Copyable {
             throw TemporaryFile.failure("the path names a file", EISDIR, path)
         }
         var status = stat()
-        if path.withPointer({ stat($0, &status) }) == 0, status.st_mode & S_IFMT != S_IFREG {
+        if path.withPointer({ stat($0, &status) }) == 0, !lathe_is_regular_file(status.st_mode) {
             throw TemporaryFile.failure(
-                "the path is free or a regular file", status.st_mode & S_IFMT == S_IFDIR ? EISDIR : EEXIST, path)
+                "the path is free or a regular file", lathe_is_directory(status.st_mode) ? EISDIR : EEXIST, path)
         }
         var name: [UInt8] = [UInt8(ascii: ".")] + path.name
         name.append(".tmp-", Int(getpid()))

@@ -54,7 +54,7 @@ extension Verifier {
     }
 
     private func checkTensorNames() throws(PlanError) {
-        let names = program.tensors.map(\.name)
+        let names = program.tensors.map { $0.name }
         let order = names.indices.sorted { names[$0].lexicographicallyPrecedes(names[$1]) }
         for (former, latter) in zip(order, order.dropFirst()) where names[former] == names[latter] {
             throw PlanError(

@@ -3,6 +3,7 @@
 #pragma once
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,9 @@ int lathe_open_unnamed(const char *directory, mode_t mode);
 
 /// errno of the calling thread.
 int lathe_errno(void);
+
+bool lathe_is_regular_file(mode_t mode);
+bool lathe_is_directory(mode_t mode);
 
 /// Maps a whole file, read-only and private, or returns NULL.
 const void *lathe_map(int descriptor, size_t size);
