@@ -43,7 +43,7 @@ let compilerTargets: [Target] = [
         name: "Lowering", dependencies: ["Models", "Plans", "Kernels", "Tokenization"],
         swiftSettings: compilerSettings),
     .target(
-        name: "Compiler", dependencies: ["Passes", "Lowering", "Checkpoints", "Plans"],
+        name: "Compiler", dependencies: ["Passes", "Lowering", "Checkpoints", "Plans", "Runtime"],
         swiftSettings: compilerSettings),
     .executableTarget(
         name: "lathe",

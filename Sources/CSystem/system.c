@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "CSystem.h"
 
+#include <sys/resource.h>
+
 int lathe_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 
 int lathe_open_unnamed(const char *directory, mode_t mode) {
@@ -21,4 +23,15 @@ const void *lathe_map(int descriptor, size_t size) {
 void *lathe_map_zeroed(size_t size) {
     void *address = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return address == MAP_FAILED ? NULL : address;
+}
+
+long lathe_peak_memory(void) {
+    struct rusage usage = {0};
+    return getrusage(RUSAGE_SELF, &usage) == 0 ? usage.ru_maxrss * 1024L : 0;
+}
+
+double lathe_seconds(void) {
+    struct timespec time = {0};
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }

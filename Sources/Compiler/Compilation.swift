@@ -4,6 +4,7 @@ import Lowering
 import Models
 import Passes
 import Plans
+import Runtime
 
 /// The road from a checkpoint to a plan file: import, passes, lowering, packing, writing.
 public struct Compilation: Sendable {
@@ -43,38 +44,15 @@ public struct Compilation: Sendable {
         let lowered = try attempt(CompileError.lowering) { () throws(LoweringError) in
             try ModelLowering(precision: options.precision).lower(model)
         }
-        let bytes = try write(
-            lowered, tokenizer: tokenizer, template: Array((definition.chatTemplate ?? "").utf8),
-            facts: facts(model: model, passes: [folding.report]), progress: progress)
+        let assembly = PlanAssembly(
+            lowered: lowered, tokenizer: tokenizer, chatTemplate: Array((definition.chatTemplate ?? "").utf8),
+            facts: facts(model: model, passes: [folding.report]))
+        let bytes = try assembly.write(to: destination, progress: progress)
         try attempt(CompileError.checkpoint) { () throws(CheckpointError) in try checkpoint.checkUnchanged() }
         return CompileReport(
             planBytes: bytes, seconds: (ContinuousClock.now - start).inSeconds,
             peakMemoryBytes: ProcessMemory.peakBytes, bitsPerWeight: bitsPerWeight(lowered.program),
             passes: [folding.report].map { "\($0.name): \($0.summary)" })
-    }
-
-    private func write(
-        _ lowered: LoweredModel, tokenizer: [UInt8], template: [UInt8], facts: [UInt8], progress: Progress
-    ) throws(CompileError) -> Int {
-        let end = lowered.program.tensors.last.map { $0.offset + ($0.byteCount ?? 0) } ?? 0
-        var failure: CompileError?
-        do {
-            var writer = try PlanWriter(path: destination, weightsBytes: end)
-            for (tensor, source) in zip(lowered.program.tensors, lowered.tensors) {
-                try writer.pad(to: tensor.offset)
-                try WeightStream.write(source, name: String(decoding: tensor.name, as: UTF8.self), to: &writer)
-                progress("packing", Double(writer.weightsBytes) / Double(max(1, end)))
-            }
-            return try writer.finish(
-                program: lowered.program, tokenizer: tokenizer, chatTemplate: template, facts: facts)
-        } catch let error as PlanError {
-            failure = .plan(error)
-        } catch let error as CompileError {
-            failure = error
-        } catch {
-            failure = nil
-        }
-        throw failure ?? .notFinite(tensor: "unknown")
     }
 
     /// What `inspect` tells about the plan's origin; it holds nothing that differs between equal compiles.
@@ -100,17 +78,6 @@ public struct Compilation: Sendable {
             weights += Double(rows) * Double(columns)
         }
         return bits / max(1, weights)
-    }
-}
-
-/// Runs `body` and wraps its error.
-private func attempt<Value, Failure: Error>(
-    _ wrap: (Failure) -> CompileError, _ body: () throws(Failure) -> Value
-) throws(CompileError) -> Value {
-    do {
-        return try body()
-    } catch {
-        throw wrap(error)
     }
 }
 

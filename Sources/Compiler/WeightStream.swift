@@ -9,19 +9,22 @@ import Synchronization
 enum WeightStream {
     private static let pieceBytes = 1 << 20
 
-    /// Appends one tensor. Throws `PlanError` or `CompileError.notFinite`.
-    static func write(_ source: LoweredTensor, name: String, to writer: inout PlanWriter) throws {
+    /// Appends one tensor; returns false where a value of it is infinity or NaN. Throws where it cannot be written.
+    static func write(_ source: LoweredTensor, to writer: inout PlanWriter) throws(PlanError) -> Bool {
         switch source {
         case .vector(let values):
-            guard values.allSatisfy(\.isFinite) else { throw CompileError.notFinite(tensor: name) }
-            try writer.append(values.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> ($0 * 8)) } })
+            guard values.allSatisfy(\.isFinite) else { return false }
+            var bytes: [UInt8] = []
+            for value in values { withUnsafeBytes(of: value.bitPattern.littleEndian) { bytes += $0 } }
+            try writer.append(bytes)
+            return true
         case .matrix(let packing, let stack):
-            guard let packer = TilePacker(packing: packing, stack: stack) else { return }
-            try write(packer, to: &writer)
+            guard let packer = TilePacker(packing: packing, stack: stack) else { return true }
+            return try write(packer, to: &writer)
         }
     }
 
-    private static func write(_ packer: TilePacker, to writer: inout PlanWriter) throws {
+    private static func write(_ packer: TilePacker, to writer: inout PlanWriter) throws(PlanError) -> Bool {
         let tilesInPiece = max(1, pieceBytes / packer.tileBytes)
         let pieces = 2 * ProcessInfo.processInfo.activeProcessorCount
         let window = PieceWindow(byteCount: pieces * tilesInPiece * packer.tileBytes)
@@ -30,17 +33,18 @@ enum WeightStream {
             let end = min(tile + pieces * tilesInPiece, packer.tileCount)
             let first = tile
             window.clear()
-            let damaged = Mutex<String?>(nil)
+            let isFinite = Atomic<Bool>(true)
             DispatchQueue.concurrentPerform(iterations: (end - tile + tilesInPiece - 1) / tilesInPiece) { piece in
                 let start = first + piece * tilesInPiece
                 let range = start..<min(start + tilesInPiece, end)
                 let bytes = window.slice((start - first) * packer.tileBytes, count: range.count * packer.tileBytes)
-                if let name = packer.pack(range, into: bytes) { damaged.withLock { $0 = name } }
+                if !packer.pack(range, into: bytes) { isFinite.store(false, ordering: .relaxed) }
             }
-            if let name = damaged.withLock({ $0 }) { throw CompileError.notFinite(tensor: name) }
+            guard isFinite.load(ordering: .relaxed) else { return false }
             try writer.append(UnsafeRawBufferPointer(window.slice(0, count: (end - first) * packer.tileBytes)))
             tile = end
         }
+        return true
     }
 }
 

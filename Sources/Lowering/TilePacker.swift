@@ -27,20 +27,20 @@ public struct TilePacker: Sendable {
     }
 
     /// Writes tiles `range` one behind the other; `destination` holds `range.count * tileBytes` zeroed bytes.
-    /// Returns the name of a weight that holds infinity or NaN, or nil where all values are finite.
-    public func pack(_ range: Range<Int>, into destination: UnsafeMutableRawBufferPointer) -> String? {
-        guard let base = destination.baseAddress, destination.count >= range.count * tileBytes else { return nil }
+    /// Returns whether all values are finite.
+    public func pack(_ range: Range<Int>, into destination: UnsafeMutableRawBufferPointer) -> Bool {
+        guard let base = destination.baseAddress, destination.count >= range.count * tileBytes else { return false }
         let scratch = RowScratch(columns: columns)
         for tile in range {
             let bytes = (base + (tile - range.lowerBound) * tileBytes).assumingMemoryBound(to: UInt8.self)
             for row in tile * Packing.tileRows..<min((tile + 1) * Packing.tileRows, rowCount) {
                 let (weight, inside) = locate(row)
-                guard scratch.load(weight, row: inside, for: packing) else { return weight.name }
+                guard scratch.load(weight, row: inside, for: packing) else { return false }
                 var source = scratch.source(for: packing)
                 lathe_pack_row(packing.kernelPacking, bytes, columns, row % Packing.tileRows, &source)
             }
         }
-        return nil
+        return true
     }
 
     private func locate(_ row: Int) -> (weight: Weight, row: Int) {

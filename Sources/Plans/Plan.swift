@@ -68,6 +68,9 @@ public final class Plan: @unchecked Sendable {
         digest = Header.digest(of: UnsafeRawBufferPointer(rebasing: file[..<header.tableEnd]))
     }
 
+    /// The first bytes of every plan file.
+    public static var magic: [UInt8] { Header.magic }
+
     /// The JSON about how the plan was made, or nil where the plan has none.
     public func facts() throws(PlanError) -> [UInt8]? { try cold(.facts) }
 

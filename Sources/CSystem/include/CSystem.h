@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
@@ -34,6 +33,12 @@ const void *lathe_map(int descriptor, size_t size);
 
 /// Zeroed pages for reading and writing, untouched ones costing nothing, or NULL; `munmap` gives them back.
 void *lathe_map_zeroed(size_t size);
+
+/// The process's largest resident set so far, in bytes.
+long lathe_peak_memory(void);
+
+/// Seconds on a clock that only runs forward.
+double lathe_seconds(void);
 
 /// Sleeps while `*word == expected`; returns at a wake-up, a signal, or at once when it differs.
 void lathe_futex_wait(const uint32_t *word, uint32_t expected);

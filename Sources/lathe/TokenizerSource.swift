@@ -1,0 +1,14 @@
+import Checkpoints
+import Lowering
+import Plans
+
+/// Where `tokenize` finds a compiled tokenizer: in a plan, or made from a checkpoint.
+enum TokenizerSource {
+    /// The tokenizer section of a plan, or of the plan that a checkpoint would become.
+    static func section(of path: String) throws -> [UInt8] {
+        if FileKind(path: path) == .plan {
+            return Array(try Plan.open(path: path).tokenizer)
+        }
+        return try TokenizerLowering.section(for: try TokenizerDefinition(try Checkpoint.open(path)))
+    }
+}
