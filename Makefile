@@ -5,7 +5,7 @@ PLAN := $(MODEL:.gguf=.plan)
 EVAL_TEXT := .models/eval.txt
 LATHE := .build/release/lathe
 RUNNER := .build/lathe-run
-PROMPT ?= What is gravity?
+PROMPT ?= The three laws of motion say that
 TOKENS ?= 64
 
 .PHONY: run test build runner runner-static lint fuzz bench bench-peers setup model eval-text clean FORCE
@@ -13,7 +13,7 @@ TOKENS ?= 64
 
 # Generates from the real model: the text on stdout, the statistics on stderr.
 run: $(PLAN)
-	@$(LATHE) run $(PLAN) -p "$(PROMPT)" --chat -n $(TOKENS) --temp 0
+	@$(LATHE) run $(PLAN) -p "$(PROMPT)" -n $(TOKENS) --temp 0
 
 test: setup $(MODEL) $(EVAL_TEXT)
 	@scripts/test.sh
