@@ -55,8 +55,7 @@ let compilerTargets: [Target] = [
 
 let testTargets: [Target] = [
     .testTarget(name: "KernelsTests", dependencies: ["Kernels"], swiftSettings: compilerSettings),
-    .testTarget(
-        name: "PlansTests", dependencies: ["Plans"], resources: [.copy("Resources")], swiftSettings: compilerSettings),
+    .testTarget(name: "PlansTests", dependencies: ["Plans"], swiftSettings: compilerSettings),
     .testTarget(
         name: "CheckpointsTests", dependencies: ["Checkpoints"], resources: [.copy("Resources")],
         swiftSettings: compilerSettings),

@@ -81,6 +81,11 @@ extension Header {
                 .invalid, "a section that is not deflated has one size", at: place,
                 expected: .number(section.storedSize), found: .number(section.rawSize))
         }
+        // zlib's greatest ratio bounds what inflation allocates by what the file holds.
+        guard section.rawSize / 1032 <= section.storedSize else {
+            throw PlanError(
+                .invalid, "a deflated section has a possible size", at: place, found: .number(section.rawSize))
+        }
         return kind.alignment
     }
 }

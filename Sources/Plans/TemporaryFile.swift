@@ -11,8 +11,8 @@ struct TemporaryFile: ~Copyable {
     var temporaryPath: Path?
     let temporaryName: Path
 
-    /// A new empty file in the folder of `path`.
-    static func create(path: Path) throws(PlanError) -> TemporaryFile {
+    /// A new empty file in the folder of `path`; `named` asks for the way of systems without unnamed files.
+    static func create(path: Path, named isNamed: Bool = false) throws(PlanError) -> TemporaryFile {
         guard !path.name.isEmpty else {
             throw TemporaryFile.failure("the path names a file", EISDIR, path)
         }
@@ -24,7 +24,7 @@ struct TemporaryFile: ~Copyable {
         var name: [UInt8] = [UInt8(ascii: ".")] + path.name
         name.append(".tmp-", Int(getpid()))
         let temporaryName = path.directory.appending(name)
-        let unnamed = path.directory.withPointer { lathe_open_unnamed($0, 0o666) }
+        let unnamed = isNamed ? -1 : path.directory.withPointer { lathe_open_unnamed($0, 0o666) }
         if unnamed >= 0, TemporaryFile.descriptorPath(unnamed).withPointer({ access($0, F_OK) }) == 0 {
             return TemporaryFile(
                 path: path, descriptor: unnamed, temporaryPath: nil, temporaryName: temporaryName)
@@ -45,7 +45,7 @@ struct TemporaryFile: ~Copyable {
     /// Fails early where the disk is too small; a file system that cannot tell is left to fail when it is full.
     func reserve(_ count: Int) throws(PlanError) {
         var status = statvfs()
-        guard fstatvfs(descriptor, &status) == 0, status.f_frsize > 0 else { return }
+        guard fstatvfs(descriptor, &status) == 0, status.f_frsize > 0, status.f_blocks > 0 else { return }
         guard UInt64(max(count, 0)) / UInt64(status.f_frsize) < UInt64(status.f_bavail) else {
             throw TemporaryFile.failure("there is room for the plan", ENOSPC, path)
         }

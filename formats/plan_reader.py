@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+"""Reads a plan file by formats/plan.md alone, with the standard library, and prints what it holds as JSON.
+
+    plan_reader.py PLAN                          everything but the weights' elements
+    plan_reader.py PLAN --deep                   checks the weights' CRC-32 as well
+    plan_reader.py PLAN --tensor NAME --row R    one row of logical weights
+
+Exit codes: 0 fine, 65 not a valid plan, 66 no such file or tensor, 69 made by a version that this reader does not know.
+"""
+
+import argparse
+import json
+import mmap
+import struct
+import sys
+import zlib
+
+MAGIC = bytes([0x89, 0x4C, 0x50, 0x4C, 0x0D, 0x0A, 0x1A, 0x0A])
+KINDS = {1: "weights", 2: "program", 3: "tensors", 4: "tokenizer", 5: "chat_template", 6: "facts"}
+REQUIRED = (1, 2, 3)
+DEFLATED, IGNORABLE = 1, 2
+COLD = (5, 6)
+TILE, GROUP, NONE = 16, 32, 0xFFFFFFFF
+
+# name, bytes of an element (float) or of a block (integer), bits of a code, affine, zero
+PACKINGS = {
+    0: ("float32", 4, 0, False, 0),
+    1: ("float16", 2, 0, False, 0),
+    2: ("bfloat16", 2, 0, False, 0),
+    3: ("int4_symmetric", 288, 4, False, 8),
+    4: ("int4_affine", 320, 4, True, 0),
+    5: ("int5_symmetric", 352, 5, False, 16),
+    6: ("int5_affine", 384, 5, True, 0),
+    7: ("int8_symmetric", 544, 8, False, 128),
+}
+
+# name, operands: b buffer, t tensor, o optional tensor, s state, f float, n number
+OPCODES = {
+    1: ("embed", [("table", "t"), ("output", "b")]),
+    2: ("rotary_table", [("frequencies", "t"), ("factor", "f"), ("output", "b")]),
+    3: ("normalize", [("input", "b"), ("weight", "o"), ("epsilon", "f"), ("output", "b")]),
+    4: ("quantize", [("input", "b"), ("output", "b")]),
+    5: ("multiply", [("input", "b"), ("weight", "t"), ("bias", "o"), ("output", "b"), ("accumulate", "n")]),
+    6: ("store_keys_and_values", [("projected", "b"), ("rotary", "b"), ("state", "s"), ("query_heads", "n"),
+                                  ("query_norm", "o"), ("key_norm", "o"), ("epsilon", "f")]),
+    7: ("attend", [("projected", "b"), ("state", "s"), ("query_heads", "n"), ("scale", "f"), ("window", "n"),
+                   ("output", "b")]),
+    8: ("gate", [("input", "b"), ("output", "b")]),
+    9: ("select_rows", [("input", "b"), ("output", "b")]),
+}
+
+
+class Refused(Exception):
+    def __init__(self, message, code=65):
+        super().__init__(message)
+        self.code = code
+
+
+def require(condition, message, code=65):
+    if not condition:
+        raise Refused(message, code)
+
+
+def round_up(value, multiple):
+    return (value + multiple - 1) // multiple * multiple
+
+
+def read_sections(data):
+    require(len(data) >= 64, "the file is shorter than a header")
+    magic, major, minor, count, features, _, size = struct.unpack_from("<8sHHIQQQ", data)
+    require(magic == MAGIC, "not a plan: wrong magic number")
+    require(major == 1, f"major version {major} is not known", 69)
+    require(1 <= count <= 64, f"{count} sections")
+    end = 64 + 40 * count
+    require(end <= len(data), "the section table is cut off")
+    (crc,) = struct.unpack_from("<I", data, 60)
+    require(crc == zlib.crc32(data[64:end], zlib.crc32(data[:60])), "the header's checksum does not fit")
+    for bit in range(64):
+        require(not features >> bit & 1, f"required feature {bit} is not known", 69)
+    require(size == len(data), f"the header says {size} bytes, the file has {len(data)}")
+    require(not any(data[40:60]), "reserved bytes of the header are not zero")
+    digest = 0xCBF29CE484222325
+    for byte in data[:end]:
+        digest = ((digest ^ byte) * 0x100000001B3) % (1 << 64)
+    sections, last = {}, 0
+    for index in range(count):
+        kind, flags, offset, stored, raw, crc, reserved = struct.unpack_from("<IIQQQII", data, 64 + 40 * index)
+        require(kind > last, f"section {kind} is not sorted")
+        require(reserved == 0, f"section {kind}: reserved bytes are not zero")
+        require(flags & ~3 == 0, f"section {kind}: flags {flags} are not known", 69)
+        require(kind in KINDS or flags & IGNORABLE, f"section kind {kind} is not known", 69)
+        if kind in KINDS:
+            require(flags == (DEFLATED if kind in COLD else 0), f"section {kind}: flags {flags}")
+            require(kind in COLD or raw == stored, f"section {kind}: sizes differ")
+            require(raw // 1032 <= stored, f"section {kind}: impossible raw size")
+        start = round_up(end, 4096 if kind == 1 else 64)
+        require(offset == start, f"section {kind} begins at {offset}, not {start}")
+        require(1 <= stored <= len(data) - start, f"section {kind} leaves the file")
+        require(not any(data[end:start]), f"bytes before section {kind} are not zero")
+        end, last = start + stored, kind
+        require(kind == 1 or zlib.crc32(data[start:end]) == crc, f"section {kind}: the checksum does not fit")
+        sections[kind] = {"kind": KINDS.get(kind, kind), "flags": flags, "offset": offset, "stored_size": stored,
+                          "raw_size": raw, "crc32": crc}
+    require(end == len(data), "bytes follow the last section")
+    for kind in REQUIRED:
+        require(kind in sections, f"section {KINDS[kind]} is missing")
+    return f"{major}.{minor}", f"{digest:016x}", sections
+
+
+def content(data, section):
+    stored = data[section["offset"]:section["offset"] + section["stored_size"]]
+    if not section["flags"] & DEFLATED:
+        return stored
+    inflater = zlib.decompressobj()
+    raw = inflater.decompress(stored, section["raw_size"] + 1)
+    require(len(raw) == section["raw_size"] and inflater.eof and not inflater.unused_data,
+            f"section {section['kind']} does not inflate to its size")
+    return raw
+
+
+def decode_name(name):
+    require(1 <= len(name) <= 1024, f"a name of {len(name)} bytes")
+    try:
+        text = bytes(name).decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused(f"a name is not UTF-8: {bytes(name)!r}") from None
+    require(not any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in text), "a name holds control characters")
+    return text
+
+
+def tensor_bytes(tensor):
+    if tensor["layout"] == "vector":
+        return 4 * tensor["columns"]
+    _, unit, bits, _, _ = PACKINGS[tensor["packing_number"]]
+    tile = tensor["columns"] // GROUP * unit if bits else tensor["columns"] * TILE * unit
+    return (tensor["rows"] + TILE - 1) // TILE * tile
+
+
+def read_tensors(section, weights_size):
+    require(len(section) >= 16, "the tensors section is cut off")
+    count, name_bytes, reserved = struct.unpack_from("<IIQ", section)
+    require(reserved == 0, "tensors: reserved bytes are not zero")
+    require(len(section) == 16 + 40 * count + name_bytes, "the tensors section has the wrong size")
+    tensors, end, position, names = [], 0, 16 + 40 * count, set()
+    for index in range(count):
+        layout, packing, rows, columns, offset, length, reserved = struct.unpack_from(
+            "<IIQQQII", section, 16 + 40 * index)
+        require(position + length <= len(section), f"tensor {index}: the name is cut off")
+        name = decode_name(section[position:position + length])
+        position += length
+        require(name not in names, f"tensor {index}: another tensor is called {name}")
+        names.add(name)
+        require(reserved == 0, f"tensor {index}: reserved bytes are not zero")
+        require(layout in (0, 1), f"tensor {index}: layout {layout} is not known", 69)
+        require(1 <= rows <= 1 << 24 and 1 <= columns <= 1 << 24, f"tensor {index}: {rows} by {columns}")
+        tensor = {"name": name, "layout": ("vector", "matrix")[layout], "rows": rows, "columns": columns,
+                  "offset": offset}
+        if layout == 1:
+            require(packing in PACKINGS, f"tensor {index}: packing {packing} is not known", 69)
+            require(not PACKINGS[packing][2] or columns % GROUP == 0, f"tensor {index}: {columns} columns")
+            tensor |= {"packing": PACKINGS[packing][0], "packing_number": packing}
+        else:
+            require(packing == 0 and rows == 1, f"tensor {index}: not a vector")
+        tensor["bytes"] = tensor_bytes(tensor)
+        require(offset % 64 == 0 and 0 <= offset - end < 4096, f"tensor {index} begins at {offset} after {end}")
+        end = offset + tensor["bytes"]
+        require(end <= weights_size, f"tensor {index} leaves the weights")
+        tensors.append(tensor)
+    require(position == len(section), "the tensors' names have the wrong size")
+    require(count > 0 and weights_size - end < 4096, "the weights do not end with their last tensor")
+    return tensors
+
+
+def read_instruction(section, offset, place, counts):
+    words = struct.unpack_from("<16I", section, offset)
+    require(words[0] in OPCODES, f"{place}: opcode {words[0]} is not known", 69)
+    name, operands = OPCODES[words[0]]
+    instruction = {"name": name}
+    for index, (operand, kind) in enumerate(operands, 1):
+        word = words[index]
+        if kind == "f":
+            (value,) = struct.unpack_from("<f", section, offset + 4 * index)
+            require(abs(value) < float("inf"), f"{place}: {operand} is not finite")
+        elif kind == "o" and word == NONE:
+            value = None
+        else:
+            value = word
+            require(kind == "n" or word < counts[kind], f"{place}: {operand} {word} does not exist")
+        instruction[operand] = value
+    require(not any(words[len(operands) + 1:]), f"{place}: reserved words are not zero")
+    return instruction
+
+
+def read_program(section, tensor_count):
+    require(len(section) >= 64, "the program section is cut off")
+    (buffer_count, state_count, body_count, head_count, logits, maximum_rows, maximum_outputs, vocabulary,
+     context, arena, name_bytes) = struct.unpack_from("<8IQQI", section)
+    require(not any(section[52:64]), "program: reserved bytes are not zero")
+    states_at = 64 + 32 * buffer_count
+    body_at = states_at + 16 * state_count
+    names_at = body_at + 64 * (body_count + head_count)
+    require(len(section) == names_at + name_bytes, "the program section has the wrong size")
+    require(1 <= maximum_rows <= 4096 and 1 <= maximum_outputs <= maximum_rows, "the numbers of rows")
+    require(1 <= vocabulary <= 1 << 24 and 1 <= context <= 1 << 24, "vocabulary or context length")
+    require(arena % 64 == 0 and arena <= 1 << 36, f"an arena of {arena} bytes")
+    require(logits < buffer_count, f"logits in buffer {logits}")
+    buffers, position = [], names_at
+    for index in range(buffer_count):
+        element, rows, width, offset, length, reserved = struct.unpack_from("<IIQQII", section, 64 + 32 * index)
+        require(position + length <= len(section), f"buffer {index}: the name is cut off")
+        name = decode_name(section[position:position + length])
+        position += length
+        require(element in (0, 1) and rows in (0, 1), f"buffer {index}: element {element}, rows {rows}", 69)
+        require(reserved == 0 and 1 <= width <= 1 << 24, f"buffer {index}: width {width}")
+        stride = round_up(40 * ((width + GROUP - 1) // GROUP) if element else 4 * width, 64)
+        size = stride * (maximum_outputs if rows else maximum_rows)
+        require(offset % 64 == 0 and offset + size <= arena, f"buffer {index} leaves the arena")
+        buffers.append({"name": name, "element": ("float32", "quantized")[element],
+                        "rows": ("step", "outputs")[rows], "width": width, "offset": offset, "bytes": size})
+    require(position == len(section), "the buffers' names have the wrong size")
+    states = []
+    for index in range(state_count):
+        kind, heads, dimensions, element = struct.unpack_from("<4I", section, states_at + 16 * index)
+        require(kind == 0 and element in (0, 1), f"state {index}: kind {kind}, element {element}", 69)
+        require(heads >= 1 and dimensions >= 2 and dimensions % 2 == 0, f"state {index}: {heads} by {dimensions}")
+        states.append({"kind": "keys_and_values", "heads": heads, "dimensions": dimensions,
+                       "element": ("float16", "float32")[element]})
+    counts = {"b": buffer_count, "t": tensor_count, "o": tensor_count, "s": state_count}
+    instructions = [read_instruction(section, body_at + 64 * i, f"instruction {i}", counts)
+                    for i in range(body_count + head_count)]
+    return {"buffers": buffers, "states": states, "body": instructions[:body_count],
+            "head": instructions[body_count:], "logits": logits, "maximum_rows": maximum_rows,
+            "maximum_outputs": maximum_outputs, "vocabulary_size": vocabulary, "context_length": context,
+            "arena_bytes": arena}
+
+
+def logical_row(weights, tensor, row):
+    """One row of logical weights, as exact as floats of 64 bits are."""
+    require(0 <= row < tensor["rows"], f"{tensor['name']} has {tensor['rows']} rows", 66)
+    columns = tensor["columns"]
+    if tensor["layout"] == "vector":
+        return list(struct.unpack_from(f"<{columns}f", weights, tensor["offset"]))
+    _, unit, bits, affine, zero = PACKINGS[tensor["packing_number"]]
+    tile_bytes = columns // GROUP * unit if bits else columns * TILE * unit
+    tile = tensor["offset"] + row // TILE * tile_bytes
+    lane = row % TILE
+    values = []
+    for column in range(columns):
+        if bits == 0:
+            place = tile + (column * TILE + lane) * unit
+            if tensor["packing"] == "float32":
+                values.append(struct.unpack_from("<f", weights, place)[0])
+            elif tensor["packing"] == "float16":
+                values.append(struct.unpack_from("<e", weights, place)[0])
+            else:
+                values.append(struct.unpack("<f", b"\0\0" + bytes(weights[place:place + 2]))[0])
+            continue
+        block, c = tile + column // GROUP * unit, column % GROUP
+        codes = 512 if bits == 8 else 256
+        if bits == 8:
+            code = weights[block + c // 4 * 64 + 4 * lane + c % 4]
+        else:
+            byte = weights[block + c // 8 * 64 + 4 * lane + c % 4]
+            code = byte & 15 if c % 8 < 4 else byte >> 4
+        if bits == 5:
+            (mask,) = struct.unpack_from("<Q", weights, block + 256 + c // 4 * 8)
+            code |= (mask >> (4 * lane + c % 4) & 1) << 4
+            codes += 64
+        (scale,) = struct.unpack_from("<e", weights, block + codes + 2 * lane)
+        minimum = struct.unpack_from("<e", weights, block + codes + 32 + 2 * lane)[0] if affine else 0.0
+        values.append(scale * (code - zero) + minimum)
+    return values
+
+
+def read_plan(data, deep):
+    version, digest, sections = read_sections(data)
+    tensors = read_tensors(content(data, sections[3]), sections[1]["stored_size"])
+    plan = {"version": version, "digest": digest, "file_size": len(data), "sections": list(sections.values()),
+            "tensors": tensors, "program": read_program(content(data, sections[2]), len(tensors))}
+    for kind in COLD:
+        if kind in sections:
+            try:
+                plan[KINDS[kind]] = bytes(content(data, sections[kind])).decode("utf-8")
+            except (UnicodeDecodeError, zlib.error) as error:
+                raise Refused(f"section {KINDS[kind]}: {error}") from None
+    if 6 in sections:
+        try:
+            plan["facts"] = json.loads(plan["facts"])
+        except ValueError as error:
+            raise Refused(f"section facts: {error}") from None
+    if deep:
+        weights = sections[1]
+        crc = zlib.crc32(data[weights["offset"]:weights["offset"] + weights["stored_size"]])
+        require(crc == weights["crc32"], "the weights' checksum does not fit")
+    return plan, sections
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("plan")
+    parser.add_argument("--deep", action="store_true", help="check the weights' CRC-32 as well")
+    parser.add_argument("--tensor", metavar="NAME", help="print one row of this tensor")
+    parser.add_argument("--row", type=int, default=0, metavar="R")
+    options = parser.parse_args()
+    try:
+        with open(options.plan, "rb") as file:
+            require(file.seek(0, 2) > 0, "the file is empty")
+            data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        plan, sections = read_plan(data, options.deep)
+        if options.tensor is None:
+            result = plan
+        else:
+            found = [tensor for tensor in plan["tensors"] if tensor["name"] == options.tensor]
+            require(found, f"no tensor is called {options.tensor}", 66)
+            result = logical_row(content(data, sections[1]), found[0], options.row)
+    except Refused as error:
+        print(f"{options.plan}: {error}", file=sys.stderr)
+        return error.code
+    except OSError as error:
+        print(error, file=sys.stderr)
+        return 66
+    json.dump(result, sys.stdout, ensure_ascii=False, allow_nan=False)
+    print()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
