@@ -64,7 +64,11 @@ public struct ModelLowering: Sendable {
                 queryNorm: try builder.vector("\(name).query_norm", attention.queryNorm?.weight),
                 keyNorm: try builder.vector("\(name).key_norm", attention.keyNorm?.weight),
                 epsilon: attention.queryNorm?.epsilon ?? norm.epsilon))
-        let mixed = builder.buffer("\(name).mixed", width: attention.queryHeads * attention.dimensions)
+        let sharedWidth = attention.queryHeads / attention.keyHeads * attention.dimensions
+        let packing = builder.precision.packing(for: attention.output.weight)
+        let mixed = builder.buffer(
+            "\(name).mixed", width: attention.queryHeads * attention.dimensions,
+            element: sharedWidth % Packing.group == 0 ? element(for: packing) : .float32)
         builder.body.append(
             .attend(
                 projected: projected, state: state, queryHeads: attention.queryHeads, scale: attention.scale,

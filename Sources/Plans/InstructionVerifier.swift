@@ -143,13 +143,28 @@ struct InstructionVerifier {
                     .invalid, "the window is within its limit", at: place, expected: .range(0, Int(Int32.max)),
                     found: .number(window))
             }
-            try checkFloat(output, width: queryHeads * dimensions, at: place)
+            try equal(
+                try buffer(output, at: place).width, queryHeads * dimensions,
+                "attention returns a value for every query", at: place)
+            if try buffer(output, at: place).element == .quantized {
+                // Threads quantize the query heads of one key head by themselves: groups may not reach over.
+                try equal(
+                    width(ofQueriesPerKeyHead: queryHeads, dimensions, state: state) % Packing.group, 0,
+                    "the query heads of a key head fill whole groups", at: place)
+            }
         case .gate(let input, let output):
             let half = try buffer(output, at: place)
             try checkFloat(input, width: 2 * half.width, at: place)
         case .selectRows:
             // Its own check: the one instruction whose input and output have different rows.
             return
+        }
+    }
+
+    /// Values of the query heads that share a key head; the state and its divisibility are checked.
+    private func width(ofQueriesPerKeyHead queryHeads: Int, _ dimensions: Int, state: StateIndex) -> Int {
+        switch program.states[state.value] {
+        case .keysAndValues(let heads, _, _): queryHeads / heads * dimensions
         }
     }
 

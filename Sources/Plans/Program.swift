@@ -145,7 +145,8 @@ public enum Instruction: Sendable, Equatable {
         projected: BufferIndex, rotary: BufferIndex, state: StateIndex, queryHeads: Int, queryNorm: TensorIndex?,
         keyNorm: TensorIndex?, epsilon: Float)
     /// Softmax attention of each row's queries over its ancestors and the committed prefix: all of it, or the last
-    /// `window` positions when `window` > 0. Output width = queryHeads * dimensions, float32.
+    /// `window` positions when `window` > 0. Output width = queryHeads * dimensions; it may be quantized where the query
+    /// heads of one key head fill whole groups of 32.
     case attend(
         projected: BufferIndex, state: StateIndex, queryHeads: Int, scale: Float, window: Int, output: BufferIndex)
     /// SwiGLU over rows that hold gate | up; the output, half as wide, may be quantized.

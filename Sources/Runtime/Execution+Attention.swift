@@ -82,7 +82,9 @@ extension Execution {
                 let attention = RowAttention(
                     row: row, keyHead: head, queryHeads: group, scale: scale, window: window,
                     queries: floats(projected, row: row) + head * width)
-                run(attention, cache: cache, output: floats(output, row: row) + head * width)
+                writeSlice(output, row: row, head * width..<(head + 1) * width) {
+                    run(attention, cache: cache, output: $0)
+                }
             }
         }
     }

@@ -27,7 +27,8 @@ struct Execution {
         case .multiply(let input, let weight, let bias, let output, let column, let accumulate):
             multiply(
                 input: input, weight: weight, bias: bias, output: output, column: column, accumulate: accumulate)
-        case .storeKeysAndValues(let projected, let rotary, let state, let heads, let queryNorm, let keyNorm, let epsilon):
+        case .storeKeysAndValues(
+            let projected, let rotary, let state, let heads, let queryNorm, let keyNorm, let epsilon):
             storeKeysAndValues(
                 projected: projected, rotary: rotary, state: state, queryHeads: heads,
                 norms: HeadNorms(query: engine.vector(queryNorm), key: engine.vector(keyNorm), epsilon: epsilon))
@@ -73,5 +74,25 @@ struct Execution {
         let scratch = session.scratch.row(thread: thread)
         body(scratch)
         kernels.quantize_row(scratch, place.width, bytes(buffer, row: row))
+    }
+
+    /// Has `body` write a slice of a row, `range` in values: whole groups where the buffer is quantized.
+    func writeSlice(
+        _ buffer: BufferIndex, row: Int, _ range: Range<Int>, _ body: (UnsafeMutablePointer<Float>) -> Void
+    ) {
+        let place = engine.buffers[buffer.value]
+        guard place.isQuantized else { return body(floats(buffer, row: row) + range.lowerBound) }
+        let (scratch, slice) = (session.scratch.row(thread: thread), session.scratch.quantizedRow(thread: thread))
+        body(scratch)
+        kernels.quantize_row(scratch, range.count, slice)
+        // A quantized row is all values, then all scales, then all sums (kernels.h).
+        let destination = bytes(buffer, row: row)
+        let (groups, sliceGroups) = (place.width / Packing.group, range.count / Packing.group)
+        let firstGroup = range.lowerBound / Packing.group
+        (destination + range.lowerBound).update(from: slice, count: range.count)
+        for part in 0..<2 {
+            (destination + place.width + (part * groups + firstGroup) * 4)
+                .update(from: slice + range.count + part * sliceGroups * 4, count: sliceGroups * 4)
+        }
     }
 }

@@ -1,11 +1,14 @@
+import Kernels
 import Plans
 
-/// Working memory of each thread: attention scores of one head group, the slots of one path, one row of floats.
+/// Working memory of each thread: attention scores of one head group, the slots of one path, one row of floats
+/// and one quantized.
 struct ThreadScratch: ~Copyable {
     /// Scores of one head; the next head's follow.
     let scoreStride: Int
     private let scoreBytes: Int
     private let slotBytes: Int
+    private let rowBytes: Int
     private let threadBytes: Int
     private let storage: PageStorage
 
@@ -22,7 +25,8 @@ struct ThreadScratch: ~Copyable {
         scoreStride = (slots + 15) / 16 * 16 + 32
         scoreBytes = heads * scoreStride * 4
         slotBytes = scoreStride * 4
-        threadBytes = (scoreBytes + slotBytes + width * 4 + 4095) / 4096 * 4096
+        rowBytes = (width * 4 + 63) / 64 * 64
+        threadBytes = (scoreBytes + slotBytes + rowBytes + lathe_quantized_row_bytes(width) + 4095) / 4096 * 4096
         storage = try PageStorage(byteCount: threadBytes * engine.threadCount)
     }
 
@@ -32,6 +36,11 @@ struct ThreadScratch: ~Copyable {
 
     func slots(thread: Int) -> UnsafeMutablePointer<UInt32> {
         (storage.base + thread * threadBytes + scoreBytes).assumingMemoryBound(to: UInt32.self)
+    }
+
+    /// A quantized row of any buffer's width.
+    func quantizedRow(thread: Int) -> UnsafeMutablePointer<UInt8> {
+        (storage.base + thread * threadBytes + scoreBytes + slotBytes + rowBytes).assumingMemoryBound(to: UInt8.self)
     }
 
     func row(thread: Int) -> UnsafeMutablePointer<Float> {

@@ -24,7 +24,8 @@ enum SmallPlan {
             .normalize(input: residual, weight: tensor("0.norm"), epsilon: epsilon, output: normed),
             .quantize(input: normed, output: quantized),
             .multiply(
-                input: quantized, weight: tensor("0.qkv"), bias: tensor("0.bias"), output: projected, accumulate: false
+                input: quantized, weight: tensor("0.qkv"), bias: tensor("0.bias"), output: projected, column: 0,
+                accumulate: false
             ),
             .storeKeysAndValues(
                 projected: projected, rotary: rotary, state: StateIndex(0), queryHeads: queryHeads, queryNorm: nil,
@@ -32,19 +33,21 @@ enum SmallPlan {
             .attend(
                 projected: projected, state: StateIndex(0), queryHeads: queryHeads, scale: 0.176, window: 0,
                 output: attended),
-            .multiply(input: attended, weight: tensor("0.o"), bias: nil, output: residual, accumulate: true),
+            .multiply(input: attended, weight: tensor("0.o"), bias: nil, output: residual, column: 0, accumulate: true),
         ]
         body += feedForward(up: tensor("0.up"), down: tensor("0.down"))
         body += [
             .normalize(input: residual, weight: nil, epsilon: epsilon, output: normed),
-            .multiply(input: normed, weight: tensor("1.qkv"), bias: nil, output: projected, accumulate: false),
+            .multiply(
+                input: normed, weight: tensor("1.qkv"), bias: nil, output: projected, column: 0, accumulate: false),
             .storeKeysAndValues(
                 projected: projected, rotary: rotary, state: StateIndex(1), queryHeads: queryHeads,
                 queryNorm: tensor("1.query_norm"), keyNorm: tensor("1.key_norm"), epsilon: epsilon),
             .attend(
                 projected: projected, state: StateIndex(1), queryHeads: queryHeads, scale: 0.176, window: 8,
                 output: attendedFloat),
-            .multiply(input: attendedFloat, weight: tensor("1.o"), bias: nil, output: residual, accumulate: true),
+            .multiply(
+                input: attendedFloat, weight: tensor("1.o"), bias: nil, output: residual, column: 0, accumulate: true),
         ]
         body += feedForward(up: tensor("1.up"), down: tensor("1.down"))
         let (buffers, arenaBytes) = buffers()
@@ -59,7 +62,8 @@ enum SmallPlan {
                 .selectRows(input: residual, output: picked),
                 .normalize(input: picked, weight: tensor("norm"), epsilon: epsilon, output: pickedNormed),
                 .multiply(
-                    input: pickedNormed, weight: tensor("embedding"), bias: nil, output: logits, accumulate: false),
+                    input: pickedNormed, weight: tensor("embedding"), bias: nil, output: logits, column: 0,
+                    accumulate: false),
             ],
             logits: logits, maximumRows: 16, maximumOutputs: 4, contextLength: 256, vocabularySize: vocabulary,
             arenaBytes: arenaBytes)
@@ -81,9 +85,9 @@ enum SmallPlan {
     private static func feedForward(up: TensorIndex, down: TensorIndex) -> [Instruction] {
         [
             .normalize(input: residual, weight: nil, epsilon: 1e-5, output: quantized),
-            .multiply(input: quantized, weight: up, bias: nil, output: gateUp, accumulate: false),
+            .multiply(input: quantized, weight: up, bias: nil, output: gateUp, column: 0, accumulate: false),
             .gate(input: gateUp, output: gated),
-            .multiply(input: gated, weight: down, bias: nil, output: residual, accumulate: true),
+            .multiply(input: gated, weight: down, bias: nil, output: residual, column: 0, accumulate: true),
         ]
     }
 

@@ -121,23 +121,32 @@ extension VerifierTests {
         Case("quantize another width", operandWidth) { $0.body[3] = .quantize(input: P.rotary, output: P.quantized) },
         Case("integer matrix, float input", operandElement) {
             $0.body[4] = .multiply(
-                input: P.normed, weight: P.tensor("0.qkv"), bias: nil, output: P.projected, accumulate: false)
+                input: P.normed, weight: P.tensor("0.qkv"), bias: nil, output: P.projected, column: 0, accumulate: false
+            )
         },
         Case("float matrix, quantized input", operandElement) {
             $0.body[4] = .multiply(
-                input: P.quantized, weight: P.tensor("1.qkv"), bias: nil, output: P.projected, accumulate: false)
+                input: P.quantized, weight: P.tensor("1.qkv"), bias: nil, output: P.projected, column: 0,
+                accumulate: false)
         },
         Case("columns", "the input is as wide as the matrix has columns") {
             $0.body[4] = .multiply(
-                input: P.rotary, weight: P.tensor("1.qkv"), bias: nil, output: P.projected, accumulate: false)
+                input: P.rotary, weight: P.tensor("1.qkv"), bias: nil, output: P.projected, column: 0, accumulate: false
+            )
         },
-        Case("rows", operandWidth) {
+        Case("rows", "a product fits into its output's rows") {
             $0.body[4] = .multiply(
-                input: P.quantized, weight: P.tensor("0.qkv"), bias: nil, output: P.normed, accumulate: false)
+                input: P.quantized, weight: P.tensor("0.qkv"), bias: nil, output: P.normed, column: 0, accumulate: false
+            )
+        },
+        Case("column past the row", "a product fits into its output's rows") {
+            $0.body[4] = .multiply(
+                input: P.quantized, weight: P.tensor("0.qkv"), bias: nil, output: P.projected, column: 1,
+                accumulate: false)
         },
         Case("bias", "a vector has the length that the instruction wants") {
             $0.body[4] = .multiply(
-                input: P.quantized, weight: P.tensor("0.qkv"), bias: P.tensor("norm"), output: P.projected,
+                input: P.quantized, weight: P.tensor("0.qkv"), bias: P.tensor("norm"), output: P.projected, column: 0,
                 accumulate: false)
         },
         Case("projection width", operandWidth) { $0.body[5] = P.store(queryHeads: 1) },
@@ -178,7 +187,7 @@ extension VerifierTests {
         },
         Case("accumulate over the input", "an instruction does not write what it reads") {
             $0.body[17] = .multiply(
-                input: P.residual, weight: P.tensor("1.o"), bias: nil, output: P.residual, accumulate: true)
+                input: P.residual, weight: P.tensor("1.o"), bias: nil, output: P.residual, column: 0, accumulate: true)
         },
         Case("head's rows in the body", rows) {
             $0.body[2] = .normalize(input: P.residual, weight: nil, epsilon: 1, output: P.pickedNormed)
