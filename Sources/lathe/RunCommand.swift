@@ -8,7 +8,7 @@ import Tokenization
 /// Flags that choose the next token, named as llama.cpp names them.
 struct SamplingArguments: ParsableArguments {
     @Option(name: .customLong("temp"), help: "Temperature; 0 is greedy.")
-    var temperature: Float = SamplingOptions().temperature
+    var temperature: Float = 0
 
     @Option(help: "Most likely tokens kept; 0 keeps all.")
     var topK: Int = SamplingOptions().topK
