@@ -48,12 +48,7 @@ LANES void add_group(lathe_packing packing, const uint8_t *block, const lathe_ac
     const size_t lines_per_span = bits == 4 ? 8 : bits == 5 ? 4 : 1;
     __m256i wide[LATHE_ROWS_MOST][2];
     for (size_t r = 0; r < rows; r++) {
-        __m256i start = _mm256_setzero_si256();
-        if (bits != 8 && !lathe_is_affine(packing)) {
-            const __m256i shifted = _mm256_slli_epi32(broadcast(&input[r].sums[group]), bits - 1);
-            start = _mm256_sub_epi32(start, shifted);
-        }
-        for (size_t h = 0; h < halves; h++) { wide[r][h] = start; }
+        for (size_t h = 0; h < halves; h++) { wide[r][h] = _mm256_setzero_si256(); }
     }
     for (size_t span = 0; span < 8; span += lines_per_span) {
         __m256i narrow[LATHE_ROWS_MOST][2];
@@ -75,6 +70,12 @@ LANES void add_group(lathe_packing packing, const uint8_t *block, const lathe_ac
                 const __m256i four = _mm256_madd_epi16(narrow[r][h], _mm256_set1_epi16(1));
                 wide[r][h] = _mm256_add_epi32(wide[r][h], four);
             }
+        }
+    }
+    if (bits != 8 && !lathe_is_affine(packing)) {
+        for (size_t r = 0; r < rows; r++) {
+            const __m256i zero = _mm256_slli_epi32(broadcast(&input[r].sums[group]), bits - 1);
+            for (size_t h = 0; h < halves; h++) { wide[r][h] = _mm256_sub_epi32(wide[r][h], zero); }
         }
     }
     const uint16_t *scales = (const uint16_t *)(block + lathe_code_bytes(packing));

@@ -48,7 +48,8 @@ typedef enum lathe_packing {
     LATHE_PACKING_COUNT = 8,
 } lathe_packing;
 
-/// Bytes of one tile (16 rows) of `columns` columns; 0 when the packing does not allow that column count.
+/// Bytes of one tile (16 rows) of `columns` columns; 0 when the packing does not allow that column count, or when the
+/// bytes would exceed PTRDIFF_MAX.
 size_t lathe_tile_bytes(lathe_packing packing, size_t columns);
 
 /// A row of quantized activations: `columns` int8 values (padded with zeros to a multiple of 32), then one f32 scale a
