@@ -45,7 +45,7 @@ public struct CheckpointError: Error, Sendable, Equatable {
             case .tensor(let name): ", tensor '\(oneLine(name))'"
             case .key(let key): ", key '\(oneLine(key))'"
             }
-        return "\(oneLine(file))\(location): expected \(expected), found \(oneLine(found))"
+        return "\(oneLine(file))\(location): expected \(oneLine(expected)), found \(oneLine(found))"
     }
 
     /// One line that says what can be done.
