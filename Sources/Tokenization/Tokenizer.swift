@@ -66,4 +66,22 @@ public struct Tokenizer: @unchecked Sendable {
     public func encode(_ text: [UInt8], addSpecial: Bool, parseSpecial: Bool) -> [UInt32] {
         text.withUnsafeBytes { encode($0, addSpecial: addSpecial, parseSpecial: parseSpecial) }
     }
+
+    /// The ids of one piece: what the merges make of its bytes, without looking for added tokens and without splitting.
+    public func encode(piece: [UInt8]) -> [UInt32] {
+        var encoder = Encoder(tables: tables, parsesSpecial: false)
+        piece.withUnsafeBufferPointer {
+            if let start = $0.baseAddress, $0.count > 0 { encoder.merge(start, count: $0.count) }
+        }
+        return encoder.ids
+    }
+
+    /// The text as it is before it is split.
+    public func normalized(_ text: [UInt8]) -> [UInt8] {
+        guard tables.composes else { return text }
+        return text.withUnsafeBufferPointer {
+            guard let start = $0.baseAddress else { return [] }
+            return tables.normalization.composed(start, count: $0.count)
+        }
+    }
 }
