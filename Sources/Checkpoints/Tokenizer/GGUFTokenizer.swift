@@ -3,8 +3,8 @@ extension TokenizerDefinition {
     ///
     /// GGUF names its pre-tokenizer instead of writing it down; a name that is not known exactly is refused.
     ///
-    /// - Parameter metadata: the value of a metadata key, nil where the file has none.
-    public init(metadata: (String) -> GGUFValue?) throws(TokenizerDefinitionError) {
+    /// - Parameter metadata: the metadata of the file.
+    public init(metadata: GGUFMetadata) throws(CheckpointError) {
         let reader = GGUFTokenizerReader(metadata: metadata)
         let model = try reader.text("tokenizer.ggml.model")
         guard model == "gpt2" else {
@@ -54,7 +54,7 @@ struct GGUFPreTokenizer {
     /// Whether the beginning token is put before a sequence where the file does not say.
     var addsBeginning = false
 
-    init(name: String) throws(TokenizerDefinitionError) {
+    init(name: String) throws(CheckpointError) {
         switch name {
         case "gpt-2", "phi-2":
             steps = [.byteLevel(addsPrefixSpace: false, usesPattern: true)]

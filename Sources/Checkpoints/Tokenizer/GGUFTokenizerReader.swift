@@ -1,13 +1,13 @@
 /// Typed access to the tokenizer keys of a GGUF file.
 struct GGUFTokenizerReader {
-    let metadata: (String) -> GGUFValue?
+    let metadata: GGUFMetadata
 
     /// Control tokens that end a generation whatever the other keys say.
     static let endTexts: Set<[UInt8]> = Set(
         ["<|im_end|>", "<|eot_id|>", "<|end_of_text|>", "<|endoftext|>", "<|eom_id|>", "</s>"].map { Array($0.utf8) })
 
-    func optionalText(_ key: String) throws(TokenizerDefinitionError) -> String? {
-        switch metadata(key) {
+    func optionalText(_ key: String) throws(CheckpointError) -> String? {
+        switch metadata[key] {
         case nil: return nil
         case .string(let bytes)?:
             guard let text = String(validating: bytes, as: UTF8.self) else {
@@ -18,24 +18,24 @@ struct GGUFTokenizerReader {
         }
     }
 
-    func text(_ key: String) throws(TokenizerDefinitionError) -> String {
+    func text(_ key: String) throws(CheckpointError) -> String {
         guard let text = try optionalText(key) else {
             throw .malformed(location: key, expected: "a string", found: "nothing")
         }
         return text
     }
 
-    func flag(_ key: String) throws(TokenizerDefinitionError) -> Bool? {
-        switch metadata(key) {
+    func flag(_ key: String) throws(CheckpointError) -> Bool? {
+        switch metadata[key] {
         case nil: return nil
         case .boolean(let flag)?: return flag
         default: throw .malformed(location: key, expected: "a boolean", found: "another type")
         }
     }
 
-    func identifier(_ key: String, below count: Int) throws(TokenizerDefinitionError) -> UInt32? {
+    func identifier(_ key: String, below count: Int) throws(CheckpointError) -> UInt32? {
         let number: Int64
-        switch metadata(key) {
+        switch metadata[key] {
         case nil: return nil
         case .unsigned(let value)?: number = Int64(exactly: value) ?? -1
         case .signed(let value)?: number = value
@@ -47,7 +47,7 @@ struct GGUFTokenizerReader {
         return UInt32(number)
     }
 
-    func vocabulary() throws(TokenizerDefinitionError) -> GGUFVocabulary {
+    func vocabulary() throws(CheckpointError) -> GGUFVocabulary {
         let texts = try strings("tokenizer.ggml.tokens")
         guard !texts.isEmpty, texts.count <= TokenizerDefinition.maximumVocabularySize else {
             throw .malformed(
@@ -62,7 +62,7 @@ struct GGUFTokenizerReader {
         return try GGUFVocabulary(texts: texts, types: types)
     }
 
-    func merges(_ vocabulary: GGUFVocabulary) throws(TokenizerDefinitionError) -> [TokenizerDefinition.Merge] {
+    func merges(_ vocabulary: GGUFVocabulary) throws(CheckpointError) -> [TokenizerDefinition.Merge] {
         let texts = try strings("tokenizer.ggml.merges")
         var result: [TokenizerDefinition.Merge] = []
         result.reserveCapacity(texts.count)
@@ -82,20 +82,22 @@ struct GGUFTokenizerReader {
         return result
     }
 
-    private func strings(_ key: String) throws(TokenizerDefinitionError) -> [[UInt8]] {
-        switch metadata(key) {
-        case .strings(let values)?: return values
-        case nil: throw .malformed(location: key, expected: "an array of strings", found: "nothing")
-        default: throw .malformed(location: key, expected: "an array of strings", found: "another type")
+    private func strings(_ key: String) throws(CheckpointError) -> [[UInt8]] {
+        guard let values = metadata.strings(key) else {
+            throw .malformed(
+                location: key, expected: "an array of strings",
+                found: metadata[key] == nil ? "nothing" : "another type")
         }
+        return values.map { Array($0) }
     }
 
-    private func integers(_ key: String) throws(TokenizerDefinitionError) -> [Int64] {
-        switch metadata(key) {
-        case .integers(let values)?: return values
-        case nil: throw .malformed(location: key, expected: "an array of integers", found: "nothing")
-        default: throw .malformed(location: key, expected: "an array of integers", found: "another type")
+    private func integers(_ key: String) throws(CheckpointError) -> [Int64] {
+        guard let values = metadata.integers(key) else {
+            throw .malformed(
+                location: key, expected: "an array of integers",
+                found: metadata[key] == nil ? "nothing" : "another type")
         }
+        return values
     }
 }
 
@@ -106,7 +108,7 @@ struct GGUFVocabulary {
     /// Ids by the text in the file.
     private(set) var identifiers: [[UInt8]: UInt32] = [:]
 
-    init(texts: [[UInt8]], types: [Int64]) throws(TokenizerDefinitionError) {
+    init(texts: [[UInt8]], types: [Int64]) throws(CheckpointError) {
         tokens.reserveCapacity(texts.count)
         identifiers.reserveCapacity(texts.count)
         for (index, text) in texts.enumerated() {

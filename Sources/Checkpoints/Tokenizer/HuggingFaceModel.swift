@@ -8,7 +8,7 @@ struct HuggingFaceModel {
     /// Ids of the model's own tokens by their text in the byte alphabet.
     private var identifiers: [[UInt8]: UInt32] = [:]
 
-    init(_ model: TokenizerNode, addedTokens added: TokenizerNode) throws(TokenizerDefinitionError) {
+    init(_ model: TokenizerNode, addedTokens added: TokenizerNode) throws(CheckpointError) {
         // Files written before the field existed hold BPE models without it.
         if !model["type"].isNull, try model["type"].string() != "BPE" {
             throw model["type"].unsupported("the model \"\(try model["type"].string())\"")
@@ -47,7 +47,7 @@ struct HuggingFaceModel {
     }
 
     /// The id of a token that a configuration names by text or by an object with `content`; nil for null.
-    func identifier(named node: TokenizerNode) throws(TokenizerDefinitionError) -> UInt32? {
+    func identifier(named node: TokenizerNode) throws(CheckpointError) -> UInt32? {
         if node.isNull { return nil }
         var text = node
         if case .object = node.value { text = node["content"] }
@@ -57,7 +57,7 @@ struct HuggingFaceModel {
     }
 
     /// The ids, which must all be in the vocabulary.
-    func existing(_ ids: [UInt32], at node: TokenizerNode) throws(TokenizerDefinitionError) -> [UInt32] {
+    func existing(_ ids: [UInt32], at node: TokenizerNode) throws(CheckpointError) -> [UInt32] {
         for id in ids where Int(id) >= vocabulary.count || vocabulary[Int(id)] == nil {
             throw .malformed(location: node.path, expected: "ids of the vocabulary", found: "\(id)")
         }
@@ -82,7 +82,7 @@ struct HuggingFaceModel {
         return true
     }
 
-    private mutating func readVocabulary(_ node: TokenizerNode) throws(TokenizerDefinitionError) {
+    private mutating func readVocabulary(_ node: TokenizerNode) throws(CheckpointError) {
         let entries = try node.object()
         identifiers.reserveCapacity(entries.count)
         vocabulary.reserveCapacity(entries.count)
@@ -102,7 +102,7 @@ struct HuggingFaceModel {
         }
     }
 
-    private mutating func readMerges(_ node: TokenizerNode) throws(TokenizerDefinitionError) {
+    private mutating func readMerges(_ node: TokenizerNode) throws(CheckpointError) {
         guard case .array(let elements) = node.value else { throw node.malformed("an array") }
         merges.reserveCapacity(elements.count)
         for (index, element) in elements.enumerated() {
@@ -136,7 +136,7 @@ struct HuggingFaceModel {
         }
     }
 
-    private mutating func readAddedTokens(_ node: TokenizerNode) throws(TokenizerDefinitionError) {
+    private mutating func readAddedTokens(_ node: TokenizerNode) throws(CheckpointError) {
         if node.isNull { return }
         for entry in try node.array() {
             try entry.allow(only: ["id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"])

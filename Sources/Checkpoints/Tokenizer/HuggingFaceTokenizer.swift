@@ -13,7 +13,7 @@ extension TokenizerDefinition {
     public init(
         tokenizer: JSON, tokenizerConfig: JSON = .null, generationConfig: JSON = .null, config: JSON = .null,
         chatTemplate: String? = nil
-    ) throws(TokenizerDefinitionError) {
+    ) throws(CheckpointError) {
         let root = TokenizerNode(tokenizer, path: "tokenizer.json")
         try root.allow(only: [
             "version", "truncation", "padding", "added_tokens", "normalizer", "pre_tokenizer", "post_processor",
@@ -25,7 +25,7 @@ extension TokenizerDefinition {
             throw root["pre_tokenizer"].unsupported("a pre-tokenizer that does not end with ByteLevel")
         }
         try TokenizerDefinition.checkDecoder(root["decoder"])
-        let template = try SingleSequenceTemplate(root["post_processor"])
+        let around = try SingleSequenceTemplate(root["post_processor"])
 
         let settings = TokenizerNode(tokenizerConfig, path: "tokenizer_config.json")
         let generation = TokenizerNode(generationConfig, path: "generation_config.json")
@@ -42,20 +42,23 @@ extension TokenizerDefinition {
             ).first
         }
 
+        var template = chatTemplate
+        if template == nil { template = try TokenizerDefinition.chatTemplate(settings["chat_template"]) }
+
         self.init(
             vocabulary: model.vocabulary, merges: model.merges, ignoresMerges: model.ignoresMerges,
             normalizers: try TokenizerDefinition.normalizers(root["normalizer"]), preTokenizers: preTokenizers,
             addedTokens: model.addedTokens,
-            prefix: try model.existing(template.prefix, at: root["post_processor"]),
-            suffix: try model.existing(template.suffix, at: root["post_processor"]),
+            prefix: try model.existing(around.prefix, at: root["post_processor"]),
+            suffix: try model.existing(around.suffix, at: root["post_processor"]),
             beginningOfSequence: beginning, endOfGeneration: ends.sorted(), unknown: model.unknown,
-            chatTemplate: try chatTemplate ?? TokenizerDefinition.chatTemplate(settings["chat_template"]))
+            chatTemplate: template)
     }
 
     /// One id or a list of them, as configuration files write it; ids outside the vocabulary are an error.
     private static func identifiers(
         _ node: TokenizerNode, vocabulary: [Token?]
-    ) throws(TokenizerDefinitionError) -> [UInt32] {
+    ) throws(CheckpointError) -> [UInt32] {
         if node.isNull { return [] }
         var nodes = [node]
         if case .array = node.value { nodes = try node.array() }
@@ -69,7 +72,7 @@ extension TokenizerDefinition {
         return result
     }
 
-    private static func normalizers(_ node: TokenizerNode) throws(TokenizerDefinitionError) -> [Normalizer] {
+    private static func normalizers(_ node: TokenizerNode) throws(CheckpointError) -> [Normalizer] {
         if node.isNull { return [] }
         switch try node["type"].string() {
         case "NFC":
@@ -83,7 +86,7 @@ extension TokenizerDefinition {
         }
     }
 
-    private static func preTokenizers(_ node: TokenizerNode) throws(TokenizerDefinitionError) -> [PreTokenizer] {
+    private static func preTokenizers(_ node: TokenizerNode) throws(CheckpointError) -> [PreTokenizer] {
         if node.isNull { return [] }
         switch try node["type"].string() {
         case "Sequence":
@@ -117,7 +120,7 @@ extension TokenizerDefinition {
         }
     }
 
-    private static func pattern(_ node: TokenizerNode) throws(TokenizerDefinitionError) -> Pattern {
+    private static func pattern(_ node: TokenizerNode) throws(CheckpointError) -> Pattern {
         try node.allow(only: ["Regex", "String"])
         if !node["Regex"].isNull { return .regularExpression(try node["Regex"].string()) }
         let text = try node["String"].string()
@@ -125,7 +128,7 @@ extension TokenizerDefinition {
         return .literal(text)
     }
 
-    private static func behavior(_ node: TokenizerNode) throws(TokenizerDefinitionError) -> SplitBehavior {
+    private static func behavior(_ node: TokenizerNode) throws(CheckpointError) -> SplitBehavior {
         switch try node.string() {
         case "Isolated": return .isolated
         case "Removed": return .removed
@@ -136,7 +139,7 @@ extension TokenizerDefinition {
         }
     }
 
-    private static func checkDecoder(_ node: TokenizerNode) throws(TokenizerDefinitionError) {
+    private static func checkDecoder(_ node: TokenizerNode) throws(CheckpointError) {
         if node.isNull { return }
         switch try node["type"].string() {
         case "ByteLevel": return
@@ -146,7 +149,7 @@ extension TokenizerDefinition {
     }
 
     /// The template itself, or the one named "default" of a list.
-    private static func chatTemplate(_ node: TokenizerNode) throws(TokenizerDefinitionError) -> String? {
+    private static func chatTemplate(_ node: TokenizerNode) throws(CheckpointError) -> String? {
         if node.isNull { return nil }
         guard case .array = node.value else { return try node.string() }
         for entry in try node.array() where entry["name"].value == .string("default") {

@@ -3,11 +3,11 @@ struct SingleSequenceTemplate {
     private(set) var prefix: [UInt32] = []
     private(set) var suffix: [UInt32] = []
 
-    init(_ node: TokenizerNode) throws(TokenizerDefinitionError) {
+    init(_ node: TokenizerNode) throws(CheckpointError) {
         try add(node)
     }
 
-    private mutating func add(_ node: TokenizerNode) throws(TokenizerDefinitionError) {
+    private mutating func add(_ node: TokenizerNode) throws(CheckpointError) {
         if node.isNull { return }
         switch try node["type"].string() {
         case "ByteLevel":
@@ -21,7 +21,7 @@ struct SingleSequenceTemplate {
         }
     }
 
-    private mutating func addTemplate(_ node: TokenizerNode) throws(TokenizerDefinitionError) {
+    private mutating func addTemplate(_ node: TokenizerNode) throws(CheckpointError) {
         var before: [UInt32] = []
         var after: [UInt32] = []
         var isBehindSequence = false

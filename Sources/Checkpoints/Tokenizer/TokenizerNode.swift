@@ -11,34 +11,31 @@ struct TokenizerNode {
     /// The member of that name; null where there is none.
     subscript(name: String) -> TokenizerNode {
         let inner = "\(path).\(name)"
-        guard case .object(let members) = value, let member = members[name] else {
-            return TokenizerNode(.null, path: inner)
-        }
-        return TokenizerNode(member, path: inner)
+        return TokenizerNode(value[name] ?? .null, path: inner)
     }
 
     var isNull: Bool { value == .null }
 
-    func malformed(_ expected: String) -> TokenizerDefinitionError {
+    func malformed(_ expected: String) -> CheckpointError {
         .malformed(location: path, expected: expected, found: kind)
     }
 
-    func unsupported(_ feature: String) -> TokenizerDefinitionError {
+    func unsupported(_ feature: String) -> CheckpointError {
         .unsupported(feature: feature, location: path)
     }
 
-    func string() throws(TokenizerDefinitionError) -> String {
+    func string() throws(CheckpointError) -> String {
         guard case .string(let text) = value else { throw malformed("a string") }
         return text
     }
 
-    func integer() throws(TokenizerDefinitionError) -> Int64 {
+    func integer() throws(CheckpointError) -> Int64 {
         guard case .integer(let number) = value else { throw malformed("an integer") }
         return number
     }
 
     /// An id below the limit of a vocabulary's size.
-    func identifier() throws(TokenizerDefinitionError) -> UInt32 {
+    func identifier() throws(CheckpointError) -> UInt32 {
         let number = try integer()
         guard number >= 0, number < Int64(TokenizerDefinition.maximumVocabularySize) else {
             throw .malformed(
@@ -47,18 +44,18 @@ struct TokenizerNode {
         return UInt32(number)
     }
 
-    func array() throws(TokenizerDefinitionError) -> [TokenizerNode] {
+    func array() throws(CheckpointError) -> [TokenizerNode] {
         guard case .array(let elements) = value else { throw malformed("an array") }
         return elements.enumerated().map { TokenizerNode($1, path: "\(path)[\($0)]") }
     }
 
-    func object() throws(TokenizerDefinitionError) -> [String: JSON] {
+    func object() throws(CheckpointError) -> JSONObject {
         guard case .object(let members) = value else { throw malformed("an object") }
         return members
     }
 
     /// A boolean, or `fallback` where there is none.
-    func boolean(default fallback: Bool) throws(TokenizerDefinitionError) -> Bool {
+    func boolean(default fallback: Bool) throws(CheckpointError) -> Bool {
         switch value {
         case .null: return fallback
         case .boolean(let flag): return flag
@@ -67,8 +64,8 @@ struct TokenizerNode {
     }
 
     /// Throws unless all members are among the names.
-    func allow(only names: Set<String>) throws(TokenizerDefinitionError) {
-        for name in try object().keys.sorted() where !names.contains(name) && !self[name].isNull {
+    func allow(only names: Set<String>) throws(CheckpointError) {
+        for name in try object().keys where !names.contains(name) && !self[name].isNull {
             throw self[name].unsupported("the setting \"\(name)\"")
         }
     }
