@@ -32,7 +32,7 @@ func run(_ arguments: RunnerArguments) -> Int32 {
     do throws(TokenizerError) {
         tokenizer = try Tokenizer(section: plan.tokenizer)
     } catch {
-        return Output.failure(cause: error.cause, remedy: error.remedy, exitCode: error.exitCode)
+        return Output.failure(cause: error.cause, remedy: Output.bytes(error.remedy), exitCode: error.exitCode)
     }
     let prompt = tokenizer.encode(arguments.prompt, addSpecial: true, parseSpecial: true)
     guard !prompt.isEmpty else {
@@ -48,10 +48,10 @@ func run(_ arguments: RunnerArguments) -> Int32 {
         try generation.prefill(prompt)
         let prefilled = lathe_seconds()
         var produced = 0
-        var stream = TextStream()
+        var stream = TextStream(tokenizer)
         _ = try generation.generate(limit: arguments.count, tokenizer: tokenizer) { token in
             produced += 1
-            Output.product(stream.append(tokenizer.bytes(of: token)))
+            Output.product(stream.append(token))
             return true
         }
         Output.product(stream.finish())

@@ -83,10 +83,10 @@ struct RunCommand: ParsableCommand {
             let prefilled = ContinuousClock.now
             var produced: [UInt32] = []
             var text: [UInt8] = []
-            var stream = TextStream()
+            var stream = TextStream(tokenizer)
             _ = try generation.generate(limit: count, tokenizer: tokenizer, ignoresEnd: ignoreEos) { token in
                 produced.append(token)
-                emit(stream.append(tokenizer.bytes(of: token)), into: &text)
+                emit(stream.append(token), into: &text)
                 return !Interruption.wasAsked
             }
             emit(stream.finish(), into: &text)
