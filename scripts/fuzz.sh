@@ -1,7 +1,8 @@
 #!/bin/sh
 # Usage: scripts/fuzz.sh SECONDS [TARGET...]
 # Builds the fuzzers with libFuzzer and the address sanitizer, replays all stored crashers, then runs each target for
-# SECONDS over its seeds. Fails on a crash; the input that crashed is left in Fuzz/Crashers/TARGET to be kept.
+# SECONDS over its seeds. A new target is a file in Fuzz/Sources/fuzz, a line in its main.swift and a folder of seeds.
+# Fails on a crash; the input that crashed is left in Fuzz/Crashers/TARGET to be kept.
 set -eu
 seconds=${1:?usage: scripts/fuzz.sh SECONDS [TARGET...]}
 shift
@@ -18,8 +19,8 @@ for target; do
     export LATHE_FUZZ_TARGET="$target"
     for crasher in "Crashers/$target"/*; do
         [ -e "$crasher" ] || continue
-        "$binary" -timeout=10 -rss_limit_mb=2048 "$crasher" >"$corpus.log" 2>&1 ||
-            { echo "fuzz $target: $crasher still crashes, see .build-fuzz/corpus/$target.log"; status=1; }
+        "$binary" -timeout=10 -rss_limit_mb=2048 "$crasher" >"$corpus.replay.log" 2>&1 ||
+            { echo "fuzz $target: $crasher still crashes, see .build-fuzz/corpus/$target.replay.log"; status=1; }
     done
     if "$binary" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 -use_value_profile=1 \
         -print_final_stats=1 -artifact_prefix="Crashers/$target/" "$corpus" "Seeds/$target" >"$corpus.log" 2>&1
