@@ -56,11 +56,13 @@ __attribute__((target("avx2,fma"))) static uint64_t avx2_int8(size_t iterations)
         for (int j = 0; j < CHAINS; j++) {
             // The products of 4- and 5-bit codes leave room to add several before they are widened; one widening for
             // two products is what the kernels can reach.
-            __m256i products = _mm256_add_epi16(_mm256_maddubs_epi16(codes, values), _mm256_maddubs_epi16(values, codes));
-            __asm__("" : "+x"(products));
+            __m256i first = _mm256_maddubs_epi16(codes, values);
+            // Every chain multiplies anew: the compiler may not see that the operands are the same.
+            __asm__ volatile("" : "+x"(codes), "+x"(values));
+            __m256i products = _mm256_add_epi16(first, _mm256_maddubs_epi16(codes, values));
             sums[j] = _mm256_add_epi32(sums[j], _mm256_madd_epi16(products, ones));
+            __asm__ volatile("" : "+x"(codes), "+x"(values));
         }
-        __asm__ volatile("" : "+x"(codes), "+x"(values));
     }
     __m256i total = sums[0];
     for (int j = 1; j < CHAINS; j++) total = _mm256_add_epi32(total, sums[j]);
