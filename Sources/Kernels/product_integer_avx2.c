@@ -1,6 +1,7 @@
 // Products with integer weights on AVX2. A half is 8 of a tile's 16 outputs: 8 rows times 4 columns of codes are one
-// register. The 16-bit sums of vpmaddubsw cannot saturate: codes of 4 bits leave room for a whole group, codes of 5 bits
-// for half of one; codes of 8 bits become signed, and vpmaddubsw gets their magnitude and an activation of their sign.
+// register. The 16-bit sums of vpmaddubsw cannot saturate: codes of 4 bits leave room for a whole group, codes of 5
+// bits for half of one; codes of 8 bits become signed, and vpmaddubsw gets their magnitude and an activation of their
+// sign.
 #include "arithmetic.h"
 
 #if defined(__x86_64__)
@@ -136,15 +137,7 @@ LANES void integer_rows(const lathe_product *product, lathe_packing packing, con
 
 LANES void product_integer(const lathe_product *product, lathe_packing packing) {
     const size_t tile_bytes = product->columns / LATHE_GROUP * lathe_block_bytes(packing);
-    lathe_panel panel = {0};
-    while (lathe_next_panel(product, tile_bytes, &panel)) {
-        switch (panel.rows) {
-        case 6: integer_rows(product, packing, &panel, 6); break;
-        case 4: integer_rows(product, packing, &panel, 4); break;
-        case 2: integer_rows(product, packing, &panel, 2); break;
-        default: integer_rows(product, packing, &panel, 1); break;
-        }
-    }
+    LATHE_FOR_PANELS(product, packing, tile_bytes, integer_rows)
 }
 
 LATHE_DEFINE_INTEGER_PRODUCTS(avx2, LATHE_TARGET, product_integer)
