@@ -278,8 +278,8 @@ def write_cases():
         return {"type": "Sequence", "pretokenizers": [
             *parts, {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": regex}]}
 
-    def added(id, content, **options):
-        return {"id": size + id, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
+    def added(offset, content, **options):
+        return {"id": base["model"]["vocab"].get(content, size + offset), "content": content, "single_word": False, "lstrip": False, "rstrip": False,
                 "normalized": False, "special": True, **options}
 
     cases = []
@@ -304,8 +304,9 @@ def write_cases():
     case("added", steps(regex=True), [
         added(0, "<|im_start|>", lstrip=True), added(1, "<|im_end|>", rstrip=True), added(2, "<file_sep>", single_word=True),
         added(3, "<tool>", special=False, normalized=True), added(4, "<tool>s", special=False),
-        added(5, "café", special=False, normalized=True, single_word=True), added(6, "the", lstrip=True, rstrip=True),
-        added(7, "  ", special=False), added(8, "'", single_word=True, special=False), added(9, "<|endoftext|>", lstrip=True, rstrip=True),
+        added(5, "café", special=False, normalized=True, single_word=True), added(0, "the", lstrip=True, rstrip=True),
+        added(6, "  ", special=False), added(0, "'", single_word=True, special=False),
+        added(7, "<|endoftext|>", lstrip=True, rstrip=True),
     ], {"type": "NFC"})
     case("composed", steps(regex=True), [], {"type": "Sequence", "normalizers": [{"type": "NFC"}]})
 
@@ -344,7 +345,7 @@ def write_unicode():
 
     for name in ("Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co L M N P S Z").split():
         line(f"\\p{{{name}}}", matching(pre_tokenizers.Split(Regex(rf"\p{{{name}}}"), "removed")))
-    for pattern in [r"\s", r"\d", r"\w", "."] + [f"(?i:{letter})" for letter in "abcdefghijklmnopqrstuvwxyz"] + [
+    for pattern in [r"\s", r"\d", r"\w", r"[\w]", "."] + [f"(?i:{letter})" for letter in "abcdefghijklmnopqrstuvwxyz"] + [
             "(?i:[a-z])", "(?i:[sdmt])", "(?i:[^s])"]:
         line(pattern, matching(pre_tokenizers.Split(Regex(pattern), "removed")))
     digits = pre_tokenizers.Digits(individual_digits=False)

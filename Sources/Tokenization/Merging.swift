@@ -66,7 +66,7 @@ extension Encoder {
         var list = MergeList(tables: tables)
         for offset in 0..<count { list.append(tables.byteTokens[Int(piece[offset])]) }
         list.merge()
-        list.forEach { append($0) }
+        for id in list.ids { append(id) }
     }
 }
 
@@ -112,12 +112,15 @@ private struct MergeList {
         }
     }
 
-    func forEach(_ body: (UInt32) -> Void) {
+    /// The tokens that are left, in order.
+    var ids: [UInt32] {
+        var result: [UInt32] = []
         var index = 0
         while index < tokens.count {
-            body(tokens[index])
+            result.append(tokens[index])
             index = next[index]
         }
+        return result
     }
 
     /// Looks up what the token at `index` and the next one make, and queues the pair.

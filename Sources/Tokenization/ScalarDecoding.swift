@@ -30,7 +30,8 @@ enum ScalarDecoding {
     }
 
     /// The character that ends before `position` > `start`, and its length; as above where there is none.
-    static func scalar(_ text: UnsafePointer<UInt8>, before position: Int, start: Int) -> (value: UInt32?, length: Int) {
+    static func scalar(_ text: UnsafePointer<UInt8>, before position: Int, start: Int) -> (value: UInt32?, length: Int)
+    {
         var length = 1
         while length <= 4, position - length >= start {
             let decoded = scalar(text, at: position - length, end: position)

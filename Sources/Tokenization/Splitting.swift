@@ -20,33 +20,64 @@ struct SplitStage {
         ascii = pages + Int(index[0]) &* 256
     }
 
-    /// The end of the match that begins at `start`, or `start` where none does. Looks at `start..<end` alone.
+    /// The end of the match that begins at `start`, or `start` where none does, and how far the text was looked at.
+    /// Looks at `start..<end` alone.
     @inline(__always)
-    func match(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> Int {
+    func match(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int) -> (end: Int, reached: Int) {
         let width = classCount &+ 1
         var last = start
         var state = 1
         var position = start
         while position < end {
-            let symbol: Int
-            var length = 1
-            let byte = text[position]
-            if byte < 0x80 {
-                symbol = Int(ascii[Int(byte)])
-            } else {
-                let decoded = ScalarDecoding.scalar(text, at: position, end: end)
-                let value = decoded.value ?? ScalarDecoding.replacement
-                length = decoded.length
-                symbol = Int(pages[Int(index[Int(value >> 8)]) &* 256 &+ Int(value & 0xFF)])
-            }
+            let (symbol, length) = symbol(text, position, end)
             let transition = transitions[state &* width &+ symbol]
             if transition & TokenizerLayout.matched != 0 { last = position }
             state = Int(transition & ~TokenizerLayout.matched)
-            if state == 0 { return last }
+            if state == 0 { return (last, position) }
             position &+= length
         }
         if transitions[state &* width &+ classCount] & TokenizerLayout.matched != 0 { last = end }
+        return (last, end)
+    }
+
+    /// The same, but stops where a search came by in the same state before and found nothing from there on.
+    func match(_ text: UnsafePointer<UInt8>, _ start: Int, _ end: Int, failures: inout Set<UInt64>) -> Int {
+        let width = classCount &+ 1
+        var last = start
+        var state = 1
+        var position = start
+        // Where the search has been since the last match.
+        var trail: [UInt64] = []
+        while position < end {
+            let place = UInt64(state) << 40 | UInt64(position)
+            if failures.contains(place) { break }
+            trail.append(place)
+            let (symbol, length) = symbol(text, position, end)
+            let transition = transitions[state &* width &+ symbol]
+            if transition & TokenizerLayout.matched != 0 {
+                last = position
+                trail.removeAll(keepingCapacity: true)
+            }
+            state = Int(transition & ~TokenizerLayout.matched)
+            if state == 0 { break }
+            position &+= length
+        }
+        if position >= end, transitions[state &* width &+ classCount] & TokenizerLayout.matched != 0 {
+            last = end
+            trail.removeAll()
+        }
+        for place in trail { failures.insert(place) }
         return last
+    }
+
+    /// Class and length of the character at a place.
+    @inline(__always)
+    private func symbol(_ text: UnsafePointer<UInt8>, _ position: Int, _ end: Int) -> (class: Int, length: Int) {
+        let byte = text[position]
+        if byte < 0x80 { return (Int(ascii[Int(byte)]), 1) }
+        let decoded = ScalarDecoding.scalar(text, at: position, end: end)
+        let value = decoded.value ?? ScalarDecoding.replacement
+        return (Int(pages[Int(index[Int(value >> 8)]) &* 256 &+ Int(value & 0xFF)]), decoded.length)
     }
 }
 
@@ -68,8 +99,19 @@ extension Encoder {
         var pending: PendingPiece?
         var gap = start
         var position = start
+        // A search looks past the end of its match. Where that adds up to much more than the text, the places where
+        // searches failed are remembered, so that time stays in proportion to the text for any pattern.
+        var allowance = 8 &* (end &- start) &+ 4096
+        var failures = Set<UInt64>()
         while position < end {
-            let matchEnd = stage.match(text, position, end)
+            let matchEnd: Int
+            if allowance > 0 {
+                let found = stage.match(text, position, end)
+                matchEnd = found.end
+                allowance &-= found.reached &- found.end
+            } else {
+                matchEnd = stage.match(text, position, end, failures: &failures)
+            }
             guard matchEnd > position else {
                 position &+= ScalarDecoding.scalar(text, at: position, end: end).length
                 continue

@@ -17,7 +17,8 @@ struct TokenizerCheck {
         try checkNormalization()
     }
 
-    private func fail(_ table: TokenizerLayout.Table, _ position: Int, _ fault: TokenizerError.Fault) -> TokenizerError {
+    private func fail(_ table: TokenizerLayout.Table, _ position: Int, _ fault: TokenizerError.Fault) -> TokenizerError
+    {
         .table(table, position: position, fault)
     }
 
@@ -48,7 +49,9 @@ struct TokenizerCheck {
     ) throws(TokenizerError) {
         let count = view.count(table)
         let slots = count / entryWords
-        guard slots > 0, slots * entryWords == count, slots & (slots - 1) == 0 else { throw fail(table, count, .crowded) }
+        guard slots > 0, slots * entryWords == count, slots & (slots - 1) == 0 else {
+            throw fail(table, count, .crowded)
+        }
         let words = view.words(table)
         let tokens = UInt32(view.tokenCount)
         var free = 0
@@ -75,7 +78,9 @@ struct TokenizerCheck {
     private func checkStages() throws(TokenizerError) {
         let words = view.count(.stages)
         let count = words / Layout.stageWords
-        guard count * Layout.stageWords == words, count <= Layout.maximumStages else { throw fail(.stages, words, .count) }
+        guard count * Layout.stageWords == words, count <= Layout.maximumStages else {
+            throw fail(.stages, words, .count)
+        }
         try expect(.classIndex, count: count * Layout.pages)
         var pages = 0
         var cells = 0

@@ -100,6 +100,6 @@ extension JSON {
 
     /// A literal for tests.
     static func parse(_ text: String) throws -> JSON {
-        try JSON(parsing: Array(text.utf8), file: "test")
+        try #require(try JSON(parsing: Array("[\(text)]".utf8), file: "test")[0])
     }
 }

@@ -39,7 +39,8 @@ struct TokenizerNode {
         let number = try integer()
         guard number >= 0, number < Int64(TokenizerDefinition.maximumVocabularySize) else {
             throw .malformed(
-                location: path, expected: "an id below \(TokenizerDefinition.maximumVocabularySize)", found: "\(number)")
+                location: path, expected: "an id below \(TokenizerDefinition.maximumVocabularySize)", found: "\(number)"
+            )
         }
         return UInt32(number)
     }

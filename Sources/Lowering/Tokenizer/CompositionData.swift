@@ -1,8 +1,8 @@
 import Foundation
 
 /// Canonical decompositions, combining classes and compositions of the Unicode version that `tokenizers` composes by.
-struct CompositionData {
-    struct Record: Hashable {
+struct CompositionData: Sendable {
+    struct Record: Hashable, Sendable {
         var combiningClass: UInt8
         /// Full canonical decomposition; empty where the scalar is its own.
         var decomposition: [UInt32]
@@ -10,7 +10,7 @@ struct CompositionData {
         var isActive: Bool
     }
 
-    struct Composition {
+    struct Composition: Sendable {
         var first: UInt32
         var second: UInt32
         var composite: UInt32
@@ -20,10 +20,12 @@ struct CompositionData {
     private(set) var records: [UInt32: Record] = [:]
     private(set) var compositions: [Composition] = []
 
+    static let shared = CompositionData()
+
     /// Where scalars with decompositions or classes are; ideographs, syllables and private use lie outside.
     private static let blocks: [Range<UInt32>] = [0xC0..<0x3400, 0xA000..<0xAC00, 0xF900..<0x20000, 0x2F800..<0x2FA20]
 
-    init() {
+    private init() {
         for block in CompositionData.blocks {
             for value in block {
                 guard let scalar = Unicode.Scalar(value),

@@ -75,7 +75,7 @@ struct PatternClassParser {
         guard let scalar = next else { throw unsupported("a class without an end") }
         switch scalar {
         case "\\":
-            return try escape()
+            return try escape(isInClass: true)
         case "[":
             throw unsupported("a class inside a class")
         case "&" where position + 1 < scalars.count && scalars[position + 1] == "&":
@@ -87,7 +87,7 @@ struct PatternClassParser {
     }
 
     /// Parses an escape from its backslash on.
-    mutating func escape() throws(TokenizerLoweringError) -> Item {
+    mutating func escape(isInClass: Bool = false) throws(TokenizerLoweringError) -> Item {
         let start = position
         position += 1
         guard let scalar = next else { throw unsupported("an escape of nothing", at: start) }
@@ -98,8 +98,10 @@ struct PatternClassParser {
         case "d", "D":
             guard let digits = UnicodeProperties.category("Nd") else { break }
             return scalar == "d" ? .set(digits, hasCase: false) : .set(digits.inverted, hasCase: true)
-        case "w": return .set(UnicodeProperties.patternWord, hasCase: true)
-        case "W": return .set(UnicodeProperties.patternWord.inverted, hasCase: true)
+        case "w", "W":
+            // Oniguruma counts a few digits of Latin-1 as word characters outside of brackets alone.
+            let word = isInClass ? UnicodeProperties.wordCharacters : UnicodeProperties.patternWord
+            return .set(scalar == "w" ? word : word.inverted, hasCase: true)
         case "p", "P": return .set(try property(isNegated: scalar == "P", start: start), hasCase: true)
         case "n": return .literal("\n")
         case "r": return .literal("\r")

@@ -67,7 +67,8 @@ struct PatternParser {
         return parts.count == 1 ? parts[0] : parts.isEmpty ? .empty : .sequence(parts)
     }
 
-    private mutating func quantified(_ atom: PatternNode, from start: Int) throws(TokenizerLoweringError) -> PatternNode {
+    private mutating func quantified(_ atom: PatternNode, from start: Int) throws(TokenizerLoweringError) -> PatternNode
+    {
         guard let (minimum, maximum) = try quantifier() else { return atom }
         let isInterval = scalars[position - 1] == "}"
         var isLazy = false
@@ -97,7 +98,9 @@ struct PatternParser {
         var high = low
         if take(",") { high = number() }
         let hasComma = scalars[position - 1] == "," || high != low
-        guard take("}"), low != nil || high != nil else { throw unsupported("a brace that is no quantifier", at: start) }
+        guard take("}"), low != nil || high != nil else {
+            throw unsupported("a brace that is no quantifier", at: start)
+        }
         let minimum = low ?? 0
         let maximum = hasComma || low == nil ? high : low
         guard minimum <= PatternParser.maximumRepeats, maximum ?? 0 <= PatternParser.maximumRepeats,

@@ -61,7 +61,9 @@ enum PreTokenizerCompiler {
                 automaton: try PatternAutomaton(.set(UnicodeProperties.numeric), pattern: "digits"),
                 behavior: individual ? .isolated : .contiguous, isInverted: false)
         case .byteLevel(let addsPrefixSpace, let usesPattern):
-            guard !addsPrefixSpace else { throw .unsupported(feature: "a space put before the text (add_prefix_space)") }
+            guard !addsPrefixSpace else {
+                throw .unsupported(feature: "a space put before the text (add_prefix_space)")
+            }
             guard usesPattern else { return nil }
             let pattern = byteLevelPattern
             return Stage(

@@ -44,7 +44,8 @@ public enum TokenizerCompiler {
         words.withUnsafeMutableBytes { $0.copyBytes(from: section) }
         return words.withUnsafeBytes { memory in
             do throws(TokenizerError) {
-                return .success(body(try Tokenizer(section: UnsafeRawBufferPointer(rebasing: memory[..<section.count]))))
+                let used = UnsafeRawBufferPointer(rebasing: memory[..<section.count])
+                return .success(body(try Tokenizer(section: used)))
             } catch {
                 return .failure(error)
             }
@@ -179,7 +180,7 @@ public enum TokenizerCompiler {
     private static func addNormalization(_ definition: TokenizerDefinition, to section: inout TokenizerSection) {
         guard definition.normalizers.contains(.nfc) else { return }
         section.flags |= TokenizerLayout.composes
-        let data = CompositionData()
+        let data = CompositionData.shared
         var recordWords: [UInt32] = [0, 0]
         var mappings: [UInt32] = []
         var numbers: [CompositionData.Record: UInt16] = [:]
@@ -194,7 +195,8 @@ public enum TokenizerCompiler {
             cells[Int(value)] = number
             let active = record.isActive ? TokenizerLayout.NormalizationFlag.active : 0
             recordWords += [
-                UInt32(record.combiningClass) | UInt32(record.decomposition.count) << 8 | active, UInt32(mappings.count),
+                UInt32(record.combiningClass) | UInt32(record.decomposition.count) << 8 | active,
+                UInt32(mappings.count),
             ]
             mappings += record.decomposition
         }

@@ -34,19 +34,26 @@ enum UnicodeProperties {
         return index(of: isAssigned(properties, in: patternVersion) ? category : .unassigned)
     }
 
+    /// The scalars of each category.
+    private static let categorySets: [ScalarSet] = {
+        var ranges = [[Range<UInt32>]](repeating: [], count: categoryNames.count)
+        categories.withUnsafeBufferPointer { table in
+            var start = 0
+            for value in 1...table.count where value == table.count || table[value] != table[start] {
+                ranges[Int(table[start])].append(UInt32(start)..<UInt32(value))
+                start = value
+            }
+        }
+        return ranges.map { ScalarSet(unsorted: $0) }
+    }()
+
     /// The scalars of a general category named by one letter or two, as in `\p{Lu}`; nil for another name.
     static func category(_ name: String) -> ScalarSet? {
-        let matching = categoryNames.indices.filter {
-            categoryNames[$0].lowercased() == name.lowercased()
-                || (name.count == 1 && categoryNames[$0].prefix(1).lowercased() == name.lowercased())
-        }
+        let wanted = name.lowercased()
+        guard (1...2).contains(wanted.utf8.count) else { return nil }
+        let matching = categoryNames.indices.filter { categoryNames[$0].lowercased().hasPrefix(wanted) }
         guard !matching.isEmpty else { return nil }
-        let wanted = Set(matching.map { UInt8($0) })
-        return categories.withUnsafeBufferPointer { table in
-            var isWanted = [Bool](repeating: false, count: categoryNames.count)
-            for index in wanted { isWanted[Int(index)] = true }
-            return ScalarSet { isWanted[Int(table[Int($0)])] }
-        }
+        return ScalarSet(unsorted: matching.flatMap { categorySets[$0].ranges })
     }
 
     /// `\s`: White_Space.
@@ -55,14 +62,15 @@ enum UnicodeProperties {
         0x202F..<0x2030, 0x205F..<0x2060, 0x3000..<0x3001,
     ])
 
-    /// `\w` of patterns: Oniguruma's table counts superscript digits and fractions of Latin-1 in.
+    /// `\w` of patterns outside of brackets: superscript digits and fractions of Latin-1 are counted in.
     static let patternWord = wordCharacters.union(
         ScalarSet(unsorted: [0xB2..<0xB4, 0xB9..<0xBA, 0xBC..<0xBF]))
 
     /// `\w` around added tokens that must stand alone: the joiners are counted in.
     static let tokenWord = wordCharacters.union(ScalarSet(0x200C...0x200D))
 
-    private static let wordCharacters: ScalarSet = {
+    /// Letters, marks, decimal digits and connectors: `\w` inside of brackets.
+    static let wordCharacters: ScalarSet = {
         let marks = Set(["Mn", "Mc", "Me", "Nd", "Pc"].compactMap { name in categoryNames.firstIndex(of: name) })
         return ScalarSet { value in
             if marks.contains(Int(categories[Int(value)])) { return true }
