@@ -28,11 +28,13 @@ let runtimeTargets: [Target] = [
     .target(name: "Plans", dependencies: ["CSystem", "CZlib", "Kernels"], swiftSettings: runtimeSettings),
     .target(name: "Tokenization", dependencies: ["Plans"], swiftSettings: runtimeSettings),
     .target(name: "Runtime", dependencies: ["Plans", "Kernels", "CSystem"], swiftSettings: runtimeSettings),
-    .target(name: "Decoding", dependencies: ["Plans", "Runtime", "Tokenization", "CSystem"], swiftSettings: runtimeSettings),
+    .target(
+        name: "Decoding", dependencies: ["Plans", "Runtime", "Tokenization", "CSystem"], swiftSettings: runtimeSettings),
 ]
 
 let runner: Target = .executableTarget(
-    name: "lathe-run", dependencies: ["Decoding", "Plans", "Runtime", "Tokenization", "CSystem"], swiftSettings: runtimeSettings)
+    name: "lathe-run", dependencies: ["Decoding", "Plans", "Runtime", "Tokenization", "CSystem"],
+    swiftSettings: runtimeSettings)
 
 let compilerTargets: [Target] = [
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("json-c")]),

@@ -22,7 +22,7 @@ for target; do
         "$binary" -timeout=10 -rss_limit_mb=2048 "$crasher" >"$corpus.replay.log" 2>&1 ||
             { echo "fuzz $target: $crasher still crashes, see .build-fuzz/corpus/$target.replay.log"; status=1; }
     done
-    if "$binary" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=16384 -use_value_profile=1 \
+    if "$binary" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=131072 -use_value_profile=1 \
         -print_final_stats=1 -artifact_prefix="Crashers/$target/" "$corpus" "Seeds/$target" >"$corpus.log" 2>&1
     then
         echo "fuzz $target: no crash in $(sed -n 's/^stat::number_of_executed_units: *//p' "$corpus.log") runs"

@@ -39,8 +39,8 @@ struct RunnerArguments {
                 threads = number
             } else if RunnerArguments.matches(name, "--isa", "--isa") {
                 var found: InstructionSet?
-                for candidate in InstructionSet.allCases where RunnerArguments.matches(text, candidate.name, candidate.name)
-                { found = candidate }
+                for candidate in InstructionSet.allCases
+                where RunnerArguments.matches(text, candidate.name, candidate.name) { found = candidate }
                 guard let found else { return nil }
                 instructionSet = found
             } else {

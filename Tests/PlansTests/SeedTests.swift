@@ -18,7 +18,8 @@ enum TinyPlan {
             head: [
                 .selectRows(input: BufferIndex(0), output: BufferIndex(1)),
                 .multiply(
-                    input: BufferIndex(1), weight: TensorIndex(0), bias: nil, output: BufferIndex(2), accumulate: false),
+                    input: BufferIndex(1), weight: TensorIndex(0), bias: nil, output: BufferIndex(2), column: 0,
+                    accumulate: false),
             ],
             logits: BufferIndex(2), maximumRows: 1, maximumOutputs: 1, contextLength: 1, vocabularySize: 2,
             arenaBytes: 192)

@@ -6,6 +6,9 @@ import Glibc
 private let targets: [(name: String, run: @Sendable (UnsafeRawBufferPointer) -> Void)] = [
     ("gguf", fuzzGGUF),
     ("safetensors", fuzzSafetensors),
+    ("plan", fuzzPlan),
+    ("tokenizer", fuzzTokenizer),
+    ("tokenizer-json", fuzzTokenizerJSON),
 ]
 
 /// The target that LATHE_FUZZ_TARGET names.

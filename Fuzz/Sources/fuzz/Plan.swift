@@ -4,16 +4,15 @@ import Plans
 /// Opens the input as a plan: it is verified or refused, and what is verified can be used in full.
 ///
 /// Every other input first gets fitting checksums, else none would come past them to the verifier.
-@_cdecl("LLVMFuzzerTestOneInput")
-public func fuzzPlan(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    var bytes = [UInt8](UnsafeBufferPointer(start: start, count: count))
+@Sendable
+func fuzzPlan(_ input: UnsafeRawBufferPointer) {
+    var bytes = [UInt8](input)
     if bytes.last.map({ $0 & 1 == 0 }) ?? false { seal(&bytes) }
     var limits = Limits.standard
     // Keeps one input from taking all memory; the rules are the same.
     limits.coldBytes = 1 << 20
-    guard let plan = try? Plan(bytes: bytes, limits: limits) else { return 0 }
+    guard let plan = try? Plan(bytes: bytes, limits: limits) else { return }
     use(plan)
-    return 0
 }
 
 /// Touches every byte that the verified program may make a runtime touch.
