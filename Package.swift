@@ -72,7 +72,11 @@ let package = Package(
     name: "lathe",
     products: isEmbedded
         ? [.executable(name: "lathe-run", targets: ["lathe-run"])]
-        : [.executable(name: "lathe", targets: ["lathe"]), .executable(name: "lathe-run", targets: ["lathe-run"])],
+        : [
+            .executable(name: "lathe", targets: ["lathe"]), .executable(name: "lathe-run", targets: ["lathe-run"]),
+            // Everything that reads files or text from elsewhere: what Fuzz/ runs.
+            .library(name: "LatheReaders", targets: ["Checkpoints", "Plans", "Tokenization", "Lowering"]),
+        ],
     dependencies: isEmbedded
         ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
     targets: isEmbedded ? runtimeTargets + [runner] : runtimeTargets + [runner] + compilerTargets + testTargets

@@ -36,15 +36,15 @@ extension ElementType {
         case .bfloat16:
             for index in 0..<blocks { target[index] = float(bfloat16: source.half(index * 2)) }
         case .q4_0:
-            for block in 0..<blocks { decodeQ4_0(source + block * 18, target + block * 32) }
+            for block in 0..<blocks { decodeQ4Symmetric(source + block * 18, target + block * 32) }
         case .q4_1:
-            for block in 0..<blocks { decodeQ4_1(source + block * 20, target + block * 32) }
+            for block in 0..<blocks { decodeQ4Affine(source + block * 20, target + block * 32) }
         case .q5_0:
-            for block in 0..<blocks { decodeQ5_0(source + block * 22, target + block * 32) }
+            for block in 0..<blocks { decodeQ5Symmetric(source + block * 22, target + block * 32) }
         case .q5_1:
-            for block in 0..<blocks { decodeQ5_1(source + block * 24, target + block * 32) }
+            for block in 0..<blocks { decodeQ5Affine(source + block * 24, target + block * 32) }
         case .q8_0:
-            for block in 0..<blocks { decodeQ8_0(source + block * 34, target + block * 32) }
+            for block in 0..<blocks { decodeQ8Symmetric(source + block * 34, target + block * 32) }
         }
     }
 }
@@ -60,7 +60,7 @@ extension UnsafeRawPointer {
 }
 
 @inline(__always)
-private func decodeQ4_0(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
+private func decodeQ4Symmetric(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
     let scale = float(half: block.half(0))
     for index in 0..<16 {
         let pair = block.byte(2 + index)
@@ -70,7 +70,7 @@ private func decodeQ4_0(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointe
 }
 
 @inline(__always)
-private func decodeQ4_1(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
+private func decodeQ4Affine(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
     let scale = float(half: block.half(0))
     let minimum = float(half: block.half(2))
     for index in 0..<16 {
@@ -81,7 +81,7 @@ private func decodeQ4_1(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointe
 }
 
 @inline(__always)
-private func decodeQ5_0(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
+private func decodeQ5Symmetric(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
     let scale = float(half: block.half(0))
     let high = UInt32(littleEndian: block.loadUnaligned(fromByteOffset: 2, as: UInt32.self))
     for index in 0..<16 {
@@ -94,7 +94,7 @@ private func decodeQ5_0(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointe
 }
 
 @inline(__always)
-private func decodeQ5_1(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
+private func decodeQ5Affine(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
     let scale = float(half: block.half(0))
     let minimum = float(half: block.half(2))
     let high = UInt32(littleEndian: block.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
@@ -108,7 +108,7 @@ private func decodeQ5_1(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointe
 }
 
 @inline(__always)
-private func decodeQ8_0(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
+private func decodeQ8Symmetric(_ block: UnsafeRawPointer, _ target: UnsafeMutablePointer<Float>) {
     let scale = float(half: block.half(0))
     for index in 0..<32 {
         target[index] = scale * Float(Int32(block.load(fromByteOffset: 2 + index, as: Int8.self)))

@@ -1,4 +1,5 @@
 /// How the elements of a tensor are stored (formats/gguf.md, "Tensor types"; formats/safetensors.md, "dtype").
+// swift-format-ignore: AlwaysUseLowerCamelCase
 public enum ElementType: Sendable, Hashable, CaseIterable {
     case float32, float16, bfloat16
     /// Blocks of 32: f16 scale, 4-bit values less 8.

@@ -8,8 +8,8 @@ public struct JSONObject: RandomAccessCollection, Sendable, Equatable {
 
     private static let searchedCount = 8
 
-    /// No two keys may be the same.
-    init(_ members: [(key: String, value: JSON)]) {
+    /// Takes members in their order; of two with the same key, a look-up finds either one, so there should be none.
+    public init(_ members: [(key: String, value: JSON)]) {
         self.members = members
         var index: [ExactText: Int] = [:]
         if members.count > JSONObject.searchedCount {

@@ -35,7 +35,7 @@ extension JSON {
             guard duplicateKeys == .lastWins || keyCount == scan.keyCount else {
                 throw CheckpointError(
                     .damaged, file: file, expected: "objects that have each key once",
-                    found: "\(scan.keyCount - keyCount) keys again")
+                    found: "a key that comes twice")
             }
             return .success(value)
         } catch {

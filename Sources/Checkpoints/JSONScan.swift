@@ -21,15 +21,26 @@ struct JSONScan {
 
     /// Arrays and objects may nest this deep.
     static let depthLimit = 64
+    /// Arrays and objects of one text: json-c takes hundreds of bytes for each, however short its text.
+    static let containerLimit = 1 << 21
+    /// Values of one text, in all.
+    static let valueLimit = 1 << 23
 
     init(_ bytes: UnsafeRawBufferPointer, file: String) throws(CheckpointError) {
         self.bytes = bytes
         self.file = file
+        let space: [UInt8] = [0x20, 0x09, 0x0a, 0x0d]
+        while offset < bytes.count, space.contains(bytes[offset]) { offset += 1 }
+        guard offset < bytes.count, [UInt8(ascii: "{"), UInt8(ascii: "[")].contains(bytes[offset]) else {
+            throw error("an object or an array", offset < bytes.count ? "byte \(bytes[offset])" : "the end")
+        }
         try scan()
     }
 
     private mutating func scan() throws(CheckpointError) {
         var depth = 0
+        var containerCount = 0
+        var separatorCount = 0
         var textHoldsNul = false
         while offset < bytes.count {
             switch bytes[offset] {
@@ -37,7 +48,7 @@ struct JSONScan {
                 textHoldsNul = try scanText()
                 continue
             case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-                scanNumber()
+                try scanNumber()
                 continue
             case UInt8(ascii: ":"):
                 keyCount += 1
@@ -47,12 +58,22 @@ struct JSONScan {
                 }
             case UInt8(ascii: "["), UInt8(ascii: "{"):
                 depth += 1
+                containerCount += 1
+                guard containerCount <= JSONScan.containerLimit else {
+                    throw error("at most \(JSONScan.containerLimit) arrays and objects", "more")
+                }
                 guard depth <= JSONScan.depthLimit else {
                     throw error("values nested at most \(JSONScan.depthLimit) deep", "deeper ones")
                 }
+            case UInt8(ascii: ","):
+                separatorCount += 1
+                guard separatorCount < JSONScan.valueLimit else {
+                    throw error("at most \(JSONScan.valueLimit) values", "more")
+                }
             case UInt8(ascii: "]"), UInt8(ascii: "}"):
                 depth -= 1
-            case UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"), 0x20...0x7e:
+            case UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: " "),
+                UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"):
                 break
             default:
                 throw error("JSON text", "byte \(bytes[offset])")
@@ -62,14 +83,12 @@ struct JSONScan {
     }
 
     /// Steps over a number, and notes it where it is an integer that `Int64` does not hold.
-    private mutating func scanNumber() {
-        let start = offset
+    private mutating func scanNumber() throws(CheckpointError) {
         let isNegative = bytes[offset] == UInt8(ascii: "-")
         if isNegative { offset += 1 }
         var value: Int64 = 0
         var isWide = false
-        while offset < bytes.count, case UInt8(ascii: "0")...UInt8(ascii: "9") = bytes[offset] {
-            let digit = Int64(bytes[offset] - UInt8(ascii: "0"))
+        while let digit = digit(at: offset) {
             let (scaled, overflow) = value.multipliedReportingOverflow(by: 10)
             let (sum, carry) = scaled.addingReportingOverflow(isNegative ? -digit : digit)
             isWide = isWide || overflow || carry
@@ -77,17 +96,23 @@ struct JSONScan {
             offset += 1
         }
         let end = offset
-        while offset < bytes.count, isNumberPart(bytes[offset]) { offset += 1 }
-        if isWide, offset == end, end > start { wideIntegerEnds.append(end) }
+        if offset < bytes.count, bytes[offset] == UInt8(ascii: ".") { try scanDigits(after: 1) }
+        if offset < bytes.count, bytes[offset] | 0x20 == UInt8(ascii: "e") {
+            let next = offset + 1 < bytes.count ? bytes[offset + 1] : 0
+            try scanDigits(after: next == UInt8(ascii: "+") || next == UInt8(ascii: "-") ? 2 : 1)
+        }
+        if isWide, offset == end { wideIntegerEnds.append(end) }
     }
 
-    private func isNumberPart(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "e"), UInt8(ascii: "E"),
-            UInt8(ascii: "+"), UInt8(ascii: "-"):
-            true
-        default: false
-        }
+    private mutating func scanDigits(after prefix: Int) throws(CheckpointError) {
+        offset += prefix
+        guard digit(at: offset) != nil else { throw error("a digit", "something else") }
+        while digit(at: offset) != nil { offset += 1 }
+    }
+
+    private func digit(at offset: Int) -> Int64? {
+        guard offset < bytes.count, case UInt8(ascii: "0")...UInt8(ascii: "9") = bytes[offset] else { return nil }
+        return Int64(bytes[offset] - UInt8(ascii: "0"))
     }
 
     /// Steps over a string; says whether it holds an escaped NUL.
