@@ -8,7 +8,7 @@ private let targets: [(name: String, run: @Sendable (UnsafeRawBufferPointer) -> 
     ("safetensors", fuzzSafetensors),
     ("plan", fuzzPlan),
     ("tokenizer", fuzzTokenizer),
-    ("tokenizer-json", fuzzTokenizerJSON),
+    ("tokenizer-definition", fuzzTokenizerDefinition),
 ]
 
 /// The target that LATHE_FUZZ_TARGET names.

@@ -21,7 +21,7 @@ struct PatternAutomaton: Equatable {
     }
 
     init(_ node: PatternNode, pattern: String) throws(TokenizerLoweringError) {
-        let threads = try PatternThreads(node, pattern: pattern)
+        var threads = try PatternThreads(node, pattern: pattern)
         let (classes, representatives) = try PatternAutomaton.partition(threads.sets, pattern: pattern)
         self.classes = classes
         classCount = representatives.count
@@ -32,7 +32,7 @@ struct PatternAutomaton: Equatable {
         var index = 1
         while index < states.count {
             for symbol in 0...classCount {
-                let (following, isMatch) = threads.step(
+                let (following, isMatch) = try threads.step(
                     states[index], symbol: symbol < classCount ? representatives[symbol] : nil)
                 if index == 1, isMatch {
                     throw .unsupportedPattern(feature: "matching the empty text", offset: 0, pattern: pattern)

@@ -16,6 +16,17 @@ struct PatternThreads {
     private var steps: [Step] = [.match]
     private var setNumbers: [ScalarSet: Int] = [:]
     private let pattern: String
+    /// The round in which each step was last followed.
+    private var visits: [Int] = []
+    private var round = 0
+    private var work = 0
+
+    /// Steps that may be followed while the automaton is made: far more than any published pattern needs.
+    private static let maximumWork = 20_000_000
+
+    private var tooLarge: TokenizerLoweringError {
+        .unsupportedPattern(feature: "a pattern of this size", offset: 0, pattern: pattern)
+    }
 
     init(_ node: PatternNode, pattern: String) throws(TokenizerLoweringError) {
         self.pattern = pattern
@@ -23,15 +34,20 @@ struct PatternThreads {
     }
 
     /// Follows threads over one symbol, given as the sets that it is in; nil for the end of the text.
-    func step(_ threads: [Int], symbol: [Bool]?) -> (threads: [Int], isMatch: Bool) {
+    mutating func step(
+        _ threads: [Int], symbol: [Bool]?
+    ) throws(TokenizerLoweringError) -> (threads: [Int], isMatch: Bool) {
         var result: [Int] = []
         var isKept = Set<Int>()
-        var isVisited = [Bool](repeating: false, count: steps.count)
+        round += 1
+        if visits.count < steps.count { visits = Array(repeating: 0, count: steps.count) }
         for thread in threads {
             var stack = [thread]
             while let index = stack.popLast() {
-                if isVisited[index] { continue }
-                isVisited[index] = true
+                if visits[index] == round { continue }
+                visits[index] = round
+                work += 1
+                guard work <= PatternThreads.maximumWork else { throw tooLarge }
                 switch steps[index] {
                 case .match:
                     return (result, true)
@@ -49,9 +65,7 @@ struct PatternThreads {
     }
 
     private mutating func append(_ step: Step) throws(TokenizerLoweringError) -> Int {
-        guard steps.count < PatternThreads.maximumSteps else {
-            throw .unsupportedPattern(feature: "a pattern of this size", offset: 0, pattern: pattern)
-        }
+        guard steps.count < PatternThreads.maximumSteps else { throw tooLarge }
         steps.append(step)
         return steps.count - 1
     }
