@@ -79,6 +79,13 @@ public final class Checkpoint: Sendable {
         files[entry.file].willNeed(entry.offset..<entry.offset + entry.byteCount)
     }
 
+    /// Gives the memory of the first `rows` rows of a tensor back: they have been used, and would be read from the file
+    /// again. `rows` must lie in the tensor.
+    public func release(_ entry: TensorEntry, rows: Int) {
+        let bytes = entry.byteCount / max(1, entry.rowCount) * min(max(0, rows), entry.rowCount)
+        files[entry.file].release(entry.offset..<entry.offset + bytes)
+    }
+
     /// Fails with `changed` where a file was written to or cut since it was opened.
     public func checkUnchanged() throws(CheckpointError) {
         for file in files { try file.checkUnchanged() }

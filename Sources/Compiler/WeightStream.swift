@@ -42,6 +42,7 @@ enum WeightStream {
             }
             guard isFinite.load(ordering: .relaxed) else { return false }
             try writer.append(UnsafeRawBufferPointer(window.slice(0, count: (end - first) * packer.tileBytes)))
+            packer.release(before: end)
             tile = end
         }
         return true

@@ -43,6 +43,18 @@ public struct TilePacker: Sendable {
         return true
     }
 
+    /// Gives back the checkpoint's memory for the tiles before `tile`, which have been packed.
+    public func release(before tile: Int) {
+        var rows = min(tile * Packing.tileRows, rowCount)
+        for weight in stack {
+            // A permutation takes rows from anywhere in its heads, so such a weight stays until it is done.
+            if rows >= weight.rows || weight.keepsRowOrder {
+                weight.checkpoint.release(weight.tensor, rows: min(rows, weight.rows))
+            }
+            rows -= min(rows, weight.rows)
+        }
+    }
+
     private func locate(_ row: Int) -> (weight: Weight, row: Int) {
         var row = row
         for weight in stack.dropLast() {

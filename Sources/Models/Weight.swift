@@ -38,6 +38,16 @@ public struct Weight: Sendable {
         }
     }
 
+    /// Whether row r is row r of the stored tensor.
+    public var keepsRowOrder: Bool {
+        transforms.allSatisfy {
+            switch $0 {
+            case .rowsFromInterleavedHeads: false
+            case .columnsScaled: true
+            }
+        }
+    }
+
     /// The row of the stored tensor that row `row` comes from.
     public func storedRow(_ row: Int) -> Int {
         var row = row
