@@ -28,11 +28,13 @@ let runtimeTargets: [Target] = [
     .target(name: "Plans", dependencies: ["CSystem", "CZlib", "Kernels"], swiftSettings: runtimeSettings),
     .target(name: "Tokenization", dependencies: ["Plans"], swiftSettings: runtimeSettings),
     .target(name: "Runtime", dependencies: ["Plans", "Kernels", "CSystem"], swiftSettings: runtimeSettings),
-    .target(name: "Decoding", dependencies: ["Runtime", "Tokenization", "CSystem"], swiftSettings: runtimeSettings),
+    .target(
+        name: "Decoding", dependencies: ["Plans", "Runtime", "Tokenization", "CSystem"], swiftSettings: runtimeSettings),
 ]
 
 let runner: Target = .executableTarget(
-    name: "lathe-run", dependencies: ["Decoding"], swiftSettings: runtimeSettings)
+    name: "lathe-run", dependencies: ["Decoding", "Plans", "Runtime", "Tokenization", "CSystem"],
+    swiftSettings: runtimeSettings)
 
 let compilerTargets: [Target] = [
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("json-c")]),
@@ -72,7 +74,11 @@ let package = Package(
     name: "lathe",
     products: isEmbedded
         ? [.executable(name: "lathe-run", targets: ["lathe-run"])]
-        : [.executable(name: "lathe", targets: ["lathe"]), .executable(name: "lathe-run", targets: ["lathe-run"])],
+        : [
+            .executable(name: "lathe", targets: ["lathe"]), .executable(name: "lathe-run", targets: ["lathe-run"]),
+            // Everything that reads files or text from elsewhere: what Fuzz/ runs.
+            .library(name: "LatheReaders", targets: ["Checkpoints", "Plans", "Tokenization", "Lowering"]),
+        ],
     dependencies: isEmbedded
         ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
     targets: isEmbedded ? runtimeTargets + [runner] : runtimeTargets + [runner] + compilerTargets + testTargets

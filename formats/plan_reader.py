@@ -10,7 +10,10 @@ Exit codes: 0 fine, 65 not a valid plan, 66 no such file or tensor, 69 made by a
 
 import argparse
 import json
+import math
 import mmap
+import os
+import stat
 import struct
 import sys
 import zlib
@@ -181,7 +184,7 @@ def read_instruction(section, offset, place, counts):
         word = words[index]
         if kind == "f":
             (value,) = struct.unpack_from("<f", section, offset + 4 * index)
-            require(abs(value) < float("inf"), f"{place}: {operand} is not finite")
+            require(math.isfinite(value), f"{place}: {operand} is not finite")
         elif kind == "o" and word == NONE:
             value = None
         else:
@@ -270,6 +273,7 @@ def logical_row(weights, tensor, row):
         (scale,) = struct.unpack_from("<e", weights, block + codes + 2 * lane)
         minimum = struct.unpack_from("<e", weights, block + codes + 32 + 2 * lane)[0] if affine else 0.0
         values.append(scale * (code - zero) + minimum)
+    require(all(map(math.isfinite, values)), f"{tensor['name']} holds numbers that are not finite")
     return values
 
 
@@ -304,6 +308,7 @@ def main():
     parser.add_argument("--row", type=int, default=0, metavar="R")
     options = parser.parse_args()
     try:
+        require(stat.S_ISREG(os.stat(options.plan).st_mode), "not a regular file")
         with open(options.plan, "rb") as file:
             require(file.seek(0, 2) > 0, "the file is empty")
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

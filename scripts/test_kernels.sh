@@ -56,7 +56,8 @@ if has avx2 && has fma && has f16c; then
             -c "$kernels/$name.c" -o "$build/$name.o"
     done
     mkdir "$build/emulated"
-    cp "$build"/gcc/*.o "$build"/*_avx512.o "$build/emulated"
+    cp "$build"/gcc/*.o "$build/emulated"
+    mv "$build"/*_avx512.o "$build/emulated"
     compare emulated avx512 "" gcc -O2
 fi
 if has avx512_vnni; then

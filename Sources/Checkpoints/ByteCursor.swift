@@ -16,11 +16,14 @@ struct ByteCursor {
     }
 
     /// Reads a 64-bit count of things that take at least `minimumBytes` each, and checks that they can be there.
-    mutating func count(of what: String, minimumBytes: Int) throws(CheckpointError) -> Int {
+    mutating func count(
+        of what: String, minimumBytes: Int, limit: Int = .max
+    ) throws(CheckpointError) -> Int {
         let start = offset
         let value = try integer(UInt64.self, what)
-        guard let count = Int(exactly: value), count <= remaining / minimumBytes else {
-            throw error(at: start, expected: "at most \(remaining / minimumBytes) for \(what)", found: "\(value)")
+        let most = min(remaining / minimumBytes, limit)
+        guard let count = Int(exactly: value), count <= most else {
+            throw error(at: start, expected: "at most \(most) for \(what)", found: "\(value)")
         }
         return count
     }

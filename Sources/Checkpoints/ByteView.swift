@@ -1,26 +1,26 @@
 /// A range of a mapped file as a collection of bytes; keeps the mapping alive, copies nothing.
 public struct ByteView: RandomAccessCollection, Sendable {
-    private let mapping: Mapping
+    @usableFromInline let mapping: Mapping
     /// Where the bytes lie in the file.
     public let range: Range<Int>
 
     /// `range` must lie inside the mapping.
-    init(_ mapping: Mapping, _ range: Range<Int>) {
+    @inlinable init(_ mapping: Mapping, _ range: Range<Int>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= mapping.bytes.count)
         self.mapping = mapping
         self.range = range
     }
 
-    public var startIndex: Int { 0 }
-    public var endIndex: Int { range.count }
+    @inlinable public var startIndex: Int { 0 }
+    @inlinable public var endIndex: Int { range.count }
 
-    public subscript(position: Int) -> UInt8 {
+    @inlinable public subscript(position: Int) -> UInt8 {
         precondition(position >= 0 && position < range.count)
         return mapping.bytes[range.lowerBound + position]
     }
 
     /// Lends the bytes for the duration of the call.
-    public func withUnsafeBytes<Result, Failure: Error>(
+    @inlinable public func withUnsafeBytes<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
         let result = try body(UnsafeRawBufferPointer(rebasing: mapping.bytes[range]))
@@ -29,7 +29,7 @@ public struct ByteView: RandomAccessCollection, Sendable {
         return result
     }
 
-    public func withContiguousStorageIfAvailable<Result>(
+    @inlinable public func withContiguousStorageIfAvailable<Result>(
         _ body: (UnsafeBufferPointer<UInt8>) throws -> Result
     ) rethrows -> Result? {
         defer { withExtendedLifetime(mapping) {} }

@@ -8,6 +8,8 @@ public struct CheckpointError: Error, Sendable, Equatable {
         case missing
         /// The file is in order, but uses something that is not read.
         case unsupported
+        /// The tokenizer is in order, but has parts that are not read.
+        case unsupportedTokenizer
         /// The file was changed while it was mapped.
         case changed
     }
@@ -45,7 +47,7 @@ public struct CheckpointError: Error, Sendable, Equatable {
             case .tensor(let name): ", tensor '\(oneLine(name))'"
             case .key(let key): ", key '\(oneLine(key))'"
             }
-        return "\(oneLine(file))\(location): expected \(expected), found \(oneLine(found))"
+        return "\(oneLine(file))\(location): expected \(oneLine(expected)), found \(oneLine(found))"
     }
 
     /// One line that says what can be done.
@@ -54,8 +56,10 @@ public struct CheckpointError: Error, Sendable, Equatable {
         case .damaged: "The file is damaged or was cut off: download or convert it again."
         case .missing: "Check the path and its permissions, and that every file of the checkpoint was downloaded."
         case .unsupported:
-            "Take a checkpoint in safetensors with F32, F16 or BF16 weights, or a GGUF with F32, F16, BF16, Q4_0, Q4_1, "
-                + "Q5_0, Q5_1 or Q8_0 tensors."
+            "Take a checkpoint in safetensors with F32, F16 or BF16 weights, or one GGUF file of version 2 or 3 with F32, "
+                + "F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1 or Q8_0 tensors."
+        case .unsupportedTokenizer:
+            "Take a checkpoint with a byte-level BPE tokenizer made of the parts that formats/tokenizer.md lists."
         case .changed: "Leave the checkpoint alone while it is read, and start again."
         }
     }
@@ -65,7 +69,7 @@ public struct CheckpointError: Error, Sendable, Equatable {
         switch kind {
         case .damaged: 65
         case .missing: 66
-        case .unsupported: 69
+        case .unsupported, .unsupportedTokenizer: 69
         case .changed: 1
         }
     }

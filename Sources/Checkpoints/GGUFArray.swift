@@ -60,12 +60,12 @@ public struct GGUFArray: Sendable {
 
 /// The strings of a metadata array, as views of the mapping: no allocation a string.
 public struct GGUFStrings: RandomAccessCollection, Sendable {
-    private let mapping: Mapping
+    @usableFromInline let mapping: Mapping
     /// Where each string begins in the file; then, once more, where one after the last would begin.
-    private let starts: [Int]
+    @usableFromInline let starts: [Int]
 
     /// Bytes of the length before each string.
-    static let lengthBytes = 8
+    @usableFromInline static let lengthBytes = 8
 
     /// `starts` must rise by at least `lengthBytes` and end inside the mapping (`lengthBytes` past the last string).
     init(_ mapping: Mapping, starts: [Int]) {
@@ -74,10 +74,10 @@ public struct GGUFStrings: RandomAccessCollection, Sendable {
         self.starts = starts
     }
 
-    public var startIndex: Int { 0 }
-    public var endIndex: Int { starts.count - 1 }
+    @inlinable public var startIndex: Int { 0 }
+    @inlinable public var endIndex: Int { starts.count - 1 }
 
-    public subscript(position: Int) -> ByteView {
+    @inlinable public subscript(position: Int) -> ByteView {
         ByteView(mapping, starts[position]..<(starts[position + 1] - GGUFStrings.lengthBytes))
     }
 }

@@ -7,13 +7,15 @@ struct GGUFFile {
     static let magic: [UInt8] = Array("GGUF".utf8)
     private static let alignmentKey = "general.alignment"
     private static let textLimit = 65_535
+    /// Tensors, and keys, of one file.
+    private static let countLimit = 1 << 20
 
     /// Reads a mapped file; fails with the first rule of formats/gguf.md that it breaks.
     init(parsing mapping: Mapping) throws(CheckpointError) {
         var cursor = ByteCursor(mapping)
         let version = try GGUFFile.readVersion(&cursor)
-        let tensorCount = try cursor.count(of: "the number of tensors", minimumBytes: 32)
-        let keyCount = try cursor.count(of: "the number of metadata keys", minimumBytes: 13)
+        let tensorCount = try cursor.count(of: "the number of tensors", minimumBytes: 32, limit: GGUFFile.countLimit)
+        let keyCount = try cursor.count(of: "the number of metadata keys", minimumBytes: 13, limit: GGUFFile.countLimit)
 
         var keys: [String] = []
         var values: [ExactText: GGUFValue] = [:]

@@ -21,6 +21,10 @@ struct JSONScan {
 
     /// Arrays and objects may nest this deep.
     static let depthLimit = 64
+    /// Arrays and objects of one text: json-c takes hundreds of bytes for each, however short its text.
+    static let containerLimit = 1 << 21
+    /// Values of one text, in all.
+    static let valueLimit = 1 << 23
 
     init(_ bytes: UnsafeRawBufferPointer, file: String) throws(CheckpointError) {
         self.bytes = bytes
@@ -35,6 +39,8 @@ struct JSONScan {
 
     private mutating func scan() throws(CheckpointError) {
         var depth = 0
+        var containerCount = 0
+        var separatorCount = 0
         var textHoldsNul = false
         while offset < bytes.count {
             switch bytes[offset] {
@@ -52,12 +58,21 @@ struct JSONScan {
                 }
             case UInt8(ascii: "["), UInt8(ascii: "{"):
                 depth += 1
+                containerCount += 1
+                guard containerCount <= JSONScan.containerLimit else {
+                    throw error("at most \(JSONScan.containerLimit) arrays and objects", "more")
+                }
                 guard depth <= JSONScan.depthLimit else {
                     throw error("values nested at most \(JSONScan.depthLimit) deep", "deeper ones")
                 }
+            case UInt8(ascii: ","):
+                separatorCount += 1
+                guard separatorCount < JSONScan.valueLimit else {
+                    throw error("at most \(JSONScan.valueLimit) values", "more")
+                }
             case UInt8(ascii: "]"), UInt8(ascii: "}"):
                 depth -= 1
-            case UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: " "), UInt8(ascii: ","),
+            case UInt8(ascii: "\t"), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: " "),
                 UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"):
                 break
             default:

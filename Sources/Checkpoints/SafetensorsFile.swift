@@ -111,11 +111,13 @@ private struct SafetensorsEntry {
             throw damaged("'data_offsets' of a start and an end", "\(offsets)")
         }
         var bits = type.bits
+        // Empty extents count as 1 here, so that the product of any of the extents is known to be in range.
         for extent in shape {
-            let (product, overflow) = bits.multipliedReportingOverflow(by: extent)
+            let (product, overflow) = bits.multipliedReportingOverflow(by: max(extent, 1))
             guard !overflow else { throw damaged("fewer than 2^63 bits", "shape \(shape)") }
             bits = product
         }
+        if shape.contains(0) { bits = 0 }
         guard bits % 8 == 0 else { throw damaged("whole bytes", "\(bits) bits") }
         guard offsets[1] - offsets[0] == bits / 8 else {
             throw damaged("\(bits / 8) bytes for \(typeName) \(shape)", "\(offsets[1] - offsets[0])")

@@ -33,8 +33,8 @@ public struct Compilation: Sendable {
         let definition = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in
             try TokenizerDefinition(checkpoint)
         }
-        let tokenizer = try attempt(CompileError.tokenizer) { () throws(TokenizerCompileError) in
-            try TokenizerLowering.section(for: definition)
+        let tokenizer = try attempt(CompileError.tokenizer) { () throws(TokenizerLoweringError) in
+            try TokenizerCompiler.section(for: definition)
         }
         guard definition.vocabulary.count <= imported.vocabularySize else {
             throw .vocabularyMismatch(tokenizer: definition.vocabulary.count, model: imported.vocabularySize)

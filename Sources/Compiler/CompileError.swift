@@ -8,7 +8,7 @@ public enum CompileError: Error {
     case checkpoint(CheckpointError)
     case model(ModelError)
     case lowering(LoweringError)
-    case tokenizer(TokenizerCompileError)
+    case tokenizer(TokenizerLoweringError)
     case plan(PlanError)
     /// A weight is infinity or NaN, which no packing can carry through the kernels.
     case notFinite(tensor: String)

@@ -1,4 +1,5 @@
 import CSystem
+import Plans
 import Runtime
 
 /// Perplexity as llama.cpp's tool computes it: chunks that do not overlap, each begun anew, the second half scored.

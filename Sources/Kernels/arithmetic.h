@@ -1,7 +1,7 @@
 // Included first by every file here: arithmetic is as written, so that all instruction sets and compilers agree.
 #pragma once
 
-// GCC does not know the standard's pragma, and it would contract even a product and a sum that are written as intrinsics.
+// GCC does not know the standard's pragma, and it would contract even a product and a sum written as intrinsics.
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
 #else

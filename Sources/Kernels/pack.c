@@ -9,7 +9,7 @@ size_t lathe_tile_bytes(lathe_packing packing, size_t columns) {
     if (!is_float && columns % LATHE_GROUP != 0) { return 0; }
     const size_t units = is_float ? columns : columns / LATHE_GROUP;
     const size_t bytes = is_float ? LATHE_TILE_ROWS * lathe_element_bytes(packing) : lathe_block_bytes(packing);
-    return units <= SIZE_MAX / bytes ? units * bytes : 0;
+    return units <= PTRDIFF_MAX / bytes ? units * bytes : 0;
 }
 
 size_t lathe_quantized_row_bytes(size_t columns) {

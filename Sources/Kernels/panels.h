@@ -38,3 +38,15 @@ LATHE_INLINE void lathe_prefetch(const uint8_t *weights, size_t bytes) {
         __builtin_prefetch(weights + LATHE_PREFETCH_BYTES + offset, 0, 3);
     }
 }
+
+/// Calls `function(product, packing, &panel, rows)` for every panel, `rows` a constant in each call.
+#define LATHE_FOR_PANELS(product, packing, tile_bytes, function)      \
+    lathe_panel panel = {0};                                          \
+    while (lathe_next_panel(product, tile_bytes, &panel)) {           \
+        switch (panel.rows) {                                         \
+        case 6: function(product, packing, &panel, 6); break;         \
+        case 4: function(product, packing, &panel, 4); break;         \
+        case 2: function(product, packing, &panel, 2); break;         \
+        default: function(product, packing, &panel, 1); break;        \
+        }                                                             \
+    }

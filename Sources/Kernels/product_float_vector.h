@@ -44,15 +44,7 @@ LANES void float_rows(const lathe_product *product, lathe_packing packing, const
 
 LANES void product_float(const lathe_product *product, lathe_packing packing) {
     const size_t tile_bytes = product->columns * LATHE_TILE_ROWS * lathe_element_bytes(packing);
-    lathe_panel panel = {0};
-    while (lathe_next_panel(product, tile_bytes, &panel)) {
-        switch (panel.rows) {
-        case 6: float_rows(product, packing, &panel, 6); break;
-        case 4: float_rows(product, packing, &panel, 4); break;
-        case 2: float_rows(product, packing, &panel, 2); break;
-        default: float_rows(product, packing, &panel, 1); break;
-        }
-    }
+    LATHE_FOR_PANELS(product, packing, tile_bytes, float_rows)
 }
 
 LATHE_TARGET static void product_f32(const lathe_product *product) { product_float(product, LATHE_F32); }

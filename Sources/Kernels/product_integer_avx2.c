@@ -1,6 +1,7 @@
 // Products with integer weights on AVX2. A half is 8 of a tile's 16 outputs: 8 rows times 4 columns of codes are one
-// register. The 16-bit sums of vpmaddubsw cannot saturate: codes of 4 bits leave room for a whole group, codes of 5 bits
-// for half of one; codes of 8 bits become signed, and vpmaddubsw gets their magnitude and an activation of their sign.
+// register. The 16-bit sums of vpmaddubsw cannot saturate: codes of 4 bits leave room for a whole group, codes of 5
+// bits for half of one; codes of 8 bits become signed, and vpmaddubsw gets their magnitude and an activation of their
+// sign.
 #include "arithmetic.h"
 
 #if defined(__x86_64__)
@@ -48,12 +49,7 @@ LANES void add_group(lathe_packing packing, const uint8_t *block, const lathe_ac
     const size_t lines_per_span = bits == 4 ? 8 : bits == 5 ? 4 : 1;
     __m256i wide[LATHE_ROWS_MOST][2];
     for (size_t r = 0; r < rows; r++) {
-        __m256i start = _mm256_setzero_si256();
-        if (bits != 8 && !lathe_is_affine(packing)) {
-            const __m256i shifted = _mm256_slli_epi32(broadcast(&input[r].sums[group]), bits - 1);
-            start = _mm256_sub_epi32(start, shifted);
-        }
-        for (size_t h = 0; h < halves; h++) { wide[r][h] = start; }
+        for (size_t h = 0; h < halves; h++) { wide[r][h] = _mm256_setzero_si256(); }
     }
     for (size_t span = 0; span < 8; span += lines_per_span) {
         __m256i narrow[LATHE_ROWS_MOST][2];
@@ -75,6 +71,12 @@ LANES void add_group(lathe_packing packing, const uint8_t *block, const lathe_ac
                 const __m256i four = _mm256_madd_epi16(narrow[r][h], _mm256_set1_epi16(1));
                 wide[r][h] = _mm256_add_epi32(wide[r][h], four);
             }
+        }
+    }
+    if (bits != 8 && !lathe_is_affine(packing)) {
+        for (size_t r = 0; r < rows; r++) {
+            const __m256i zero = _mm256_slli_epi32(broadcast(&input[r].sums[group]), bits - 1);
+            for (size_t h = 0; h < halves; h++) { wide[r][h] = _mm256_sub_epi32(wide[r][h], zero); }
         }
     }
     const uint16_t *scales = (const uint16_t *)(block + lathe_code_bytes(packing));
@@ -135,15 +137,7 @@ LANES void integer_rows(const lathe_product *product, lathe_packing packing, con
 
 LANES void product_integer(const lathe_product *product, lathe_packing packing) {
     const size_t tile_bytes = product->columns / LATHE_GROUP * lathe_block_bytes(packing);
-    lathe_panel panel = {0};
-    while (lathe_next_panel(product, tile_bytes, &panel)) {
-        switch (panel.rows) {
-        case 6: integer_rows(product, packing, &panel, 6); break;
-        case 4: integer_rows(product, packing, &panel, 4); break;
-        case 2: integer_rows(product, packing, &panel, 2); break;
-        default: integer_rows(product, packing, &panel, 1); break;
-        }
-    }
+    LATHE_FOR_PANELS(product, packing, tile_bytes, integer_rows)
 }
 
 LATHE_DEFINE_INTEGER_PRODUCTS(avx2, LATHE_TARGET, product_integer)

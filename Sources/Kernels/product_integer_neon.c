@@ -105,15 +105,7 @@ LANES void integer_rows(const lathe_product *product, lathe_packing packing, con
 
 LANES void product_integer(const lathe_product *product, lathe_packing packing) {
     const size_t tile_bytes = product->columns / LATHE_GROUP * lathe_block_bytes(packing);
-    lathe_panel panel = {0};
-    while (lathe_next_panel(product, tile_bytes, &panel)) {
-        switch (panel.rows) {
-        case 6: integer_rows(product, packing, &panel, 6); break;
-        case 4: integer_rows(product, packing, &panel, 4); break;
-        case 2: integer_rows(product, packing, &panel, 2); break;
-        default: integer_rows(product, packing, &panel, 1); break;
-        }
-    }
+    LATHE_FOR_PANELS(product, packing, tile_bytes, integer_rows)
 }
 
 LATHE_DEFINE_INTEGER_PRODUCTS(neon, LATHE_TARGET, product_integer)

@@ -16,7 +16,7 @@ extern const lathe_kernels lathe_kernels_neon;
     void lathe_int8_symmetric_##isa(const lathe_product *product)
 
 /// Defines them over `body`, an inline function of the product and the packing.
-#define LATHE_DEFINE_INTEGER_PRODUCTS(isa, attribute, body)                                                             \
+#define LATHE_DEFINE_INTEGER_PRODUCTS(isa, attribute, body)                                                          \
     attribute void lathe_int4_symmetric_##isa(const lathe_product *product) { body(product, LATHE_INT4_SYMMETRIC); } \
     attribute void lathe_int4_affine_##isa(const lathe_product *product) { body(product, LATHE_INT4_AFFINE); }       \
     attribute void lathe_int5_symmetric_##isa(const lathe_product *product) { body(product, LATHE_INT5_SYMMETRIC); } \

@@ -6,7 +6,7 @@ public struct Limits: Sendable, Equatable {
     public var fileBytes = 1 << 44
     /// Bytes of the tokenizer section.
     public var tokenizerBytes = 1 << 30
-    /// Bytes of one cold section after inflation.
+    /// Bytes of one cold section after inflation, and of a section that only a later version knows.
     public var coldBytes = 1 << 28
     public var tensors = 1 << 20
     public var buffers = 1 << 16
@@ -27,4 +27,33 @@ public struct Limits: Sendable, Equatable {
 
     /// Rows of one step at the most: fixed by the format.
     public static let maximumRows = 4096
+
+    /// Bytes that the program section can need within these limits.
+    var programBytes: Int {
+        Limits.sum(
+            ProgramDecoder.programHeaderBytes,
+            Limits.sum(
+                Limits.product(buffers, Limits.sum(ProgramDecoder.bufferBytes, nameBytes)),
+                Limits.sum(
+                    Limits.product(states, ProgramDecoder.stateBytes),
+                    Limits.product(instructions, Instruction.recordBytes))))
+    }
+
+    /// Bytes that the tensors section can need within these limits.
+    var tensorsBytes: Int {
+        Limits.sum(
+            ProgramDecoder.tensorsHeaderBytes,
+            Limits.product(tensors, Limits.sum(ProgramDecoder.tensorBytes, nameBytes)))
+    }
+
+    /// Limits may be raised to anything: sums and products stop at the largest number.
+    private static func sum(_ first: Int, _ second: Int) -> Int {
+        let (sum, overflow) = first.addingReportingOverflow(second)
+        return overflow ? .max : sum
+    }
+
+    private static func product(_ first: Int, _ second: Int) -> Int {
+        let (product, overflow) = first.multipliedReportingOverflow(by: second)
+        return overflow ? .max : product
+    }
 }

@@ -4,11 +4,11 @@ enum ProgramDecoder {
     static let vector: UInt32 = 0
     static let matrix: UInt32 = 1
 
-    private static let programHeaderBytes = 64
-    private static let bufferBytes = 32
-    private static let stateBytes = 16
-    private static let tensorsHeaderBytes = 16
-    private static let tensorBytes = 40
+    static let programHeaderBytes = 64
+    static let bufferBytes = 32
+    static let stateBytes = 16
+    static let tensorsHeaderBytes = 16
+    static let tensorBytes = 40
 
     static func program(
         _ bytes: UnsafeRawBufferPointer, tensors: [Tensor], limits: Limits

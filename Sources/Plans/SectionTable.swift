@@ -57,6 +57,7 @@ extension Header {
                 throw PlanError(
                     .unsupported, "the kind of a section is known", at: place, found: .number(Int(section.kind)))
             }
+            try checkSize(of: section, limit: limits.coldBytes)
             return 64
         }
         let flags: Section.Flags = kind.isDeflated ? [.deflated] : []
@@ -67,15 +68,13 @@ extension Header {
         }
         let limit: Int
         switch kind {
-        case .weights, .program, .tensors: limit = limits.fileBytes
+        case .weights: limit = limits.fileBytes
+        case .program: limit = limits.programBytes
+        case .tensors: limit = limits.tensorsBytes
         case .tokenizer: limit = limits.tokenizerBytes
         case .chatTemplate, .facts: limit = limits.coldBytes
         }
-        guard section.rawSize <= limit else {
-            throw PlanError(
-                .invalid, "a section is within its limit", at: place, expected: .number(limit),
-                found: .number(section.rawSize))
-        }
+        try checkSize(of: section, limit: limit)
         guard kind.isDeflated || section.rawSize == section.storedSize else {
             throw PlanError(
                 .invalid, "a section that is not deflated has one size", at: place,
@@ -87,5 +86,14 @@ extension Header {
                 .invalid, "a deflated section has a possible size", at: place, found: .number(section.rawSize))
         }
         return kind.alignment
+    }
+
+    /// Bounds what the checksums read and what inflation allocates.
+    private func checkSize(of section: Section, limit: Int) throws(PlanError) {
+        for size in [section.storedSize, section.rawSize] where size > limit {
+            throw PlanError(
+                .invalid, "a section is within its limit", at: .section(section.kind), expected: .number(limit),
+                found: .number(size))
+        }
     }
 }

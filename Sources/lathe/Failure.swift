@@ -31,8 +31,7 @@ struct Failure: Error {
 
     init(_ error: TokenizerError) {
         self.init(
-            cause: String(decoding: error.cause, as: UTF8.self), remedy: String(decoding: error.remedy, as: UTF8.self),
-            exitCode: error.exitCode)
+            cause: String(decoding: error.cause, as: UTF8.self), remedy: "\(error.remedy)", exitCode: error.exitCode)
     }
 
     init(_ error: CompileError) {
@@ -43,7 +42,7 @@ struct Failure: Error {
         self.init(cause: error.cause, remedy: error.remedy, exitCode: error.exitCode)
     }
 
-    init(_ error: TokenizerCompileError) {
+    init(_ error: TokenizerLoweringError) {
         self.init(cause: error.cause, remedy: error.remedy, exitCode: error.exitCode)
     }
 }
@@ -65,7 +64,7 @@ func reportingFailures(_ body: () throws -> Void) throws {
         failure = Failure(error)
     } catch let error as CheckpointError {
         failure = Failure(error)
-    } catch let error as TokenizerCompileError {
+    } catch let error as TokenizerLoweringError {
         failure = Failure(error)
     }
     // Names out of files and arguments may hold anything, but never make a line of their own.

@@ -8,7 +8,7 @@ import Tokenization
 /// Flags that choose the next token, named as llama.cpp names them.
 struct SamplingArguments: ParsableArguments {
     @Option(name: .customLong("temp"), help: "Temperature; 0 is greedy.")
-    var temperature: Float = SamplingOptions().temperature
+    var temperature: Float = 0
 
     @Option(help: "Most likely tokens kept; 0 keeps all.")
     var topK: Int = SamplingOptions().topK
@@ -83,10 +83,10 @@ struct RunCommand: ParsableCommand {
             let prefilled = ContinuousClock.now
             var produced: [UInt32] = []
             var text: [UInt8] = []
-            var stream = TextStream()
+            var stream = TextStream(tokenizer)
             _ = try generation.generate(limit: count, tokenizer: tokenizer, ignoresEnd: ignoreEos) { token in
                 produced.append(token)
-                emit(stream.append(tokenizer.bytes(of: token)), into: &text)
+                emit(stream.append(token), into: &text)
                 return !Interruption.wasAsked
             }
             emit(stream.finish(), into: &text)

@@ -9,6 +9,6 @@ enum TokenizerSource {
         if FileKind(path: path) == .plan {
             return Array(try Plan.open(path: path).tokenizer)
         }
-        return try TokenizerLowering.section(for: try TokenizerDefinition(try Checkpoint.open(path)))
+        return try TokenizerCompiler.section(for: try TokenizerDefinition(try Checkpoint.open(path)))
     }
 }

@@ -69,6 +69,15 @@ import Testing
         #expect(throws: CheckpointError.self) { try parse(nested(1_000_000)) }
     }
 
+    @Test func textsThatWouldTakeTheMemoryAreRefused() throws {
+        let arrays = "[" + String(repeating: "[],", count: 1 << 21) + "0]"
+        let values = "[" + String(repeating: "0,", count: 1 << 23) + "0]"
+        for (text, limit) in [(arrays, "2097152 arrays and objects"), (values, "8388608 values")] {
+            let error = #expect(throws: CheckpointError.self) { try parse(text) }
+            #expect(error?.expected == "at most \(limit)")
+        }
+    }
+
     @Test func keysCompareByBytesAndKeepTheirOrder() throws {
         let object = try #require(try parse("{\"e\\u0301\": 1, \"\\u00e9\": 2, \"z\": 3, \"a\": 4}").object)
         #expect(object.count == 4)

@@ -81,6 +81,17 @@ import Testing
         #expect(refusal(try openSafetensors(file(header, data: 4)))?.exitCode == 65)
     }
 
+    @Test func emptyTensorsWithExtremeShapesAreRefusedOrRead() throws {
+        let large = "4611686018427387904"
+        for shape in ["[0,\(large),\(large)]", "[\(large),\(large),0]", "[0,\(large)]"] {
+            let header = "{" + tensor("a", shape, "[0,0]") + "}"
+            #expect(refusal(try openSafetensors(file(header, data: 0)))?.expected == "fewer than 2^63 bits")
+        }
+        let checkpoint = try openSafetensors(file("{" + tensor("a", "[0,1000]", "[0,0]") + "}", data: 0))
+        let entry = try #require(try checkpoint.tensor("a"))
+        #expect(checkpoint.values(entry).isEmpty && checkpoint.bytes(of: entry).isEmpty)
+    }
+
     @Test func keysThatComeTwiceAreRefused() {
         let twice = "{" + tensor("a", "[1]", "[0,4]") + "," + tensor("\\u0061", "[1]", "[4,8]") + "}"
         let error = refusal(try openSafetensors(file(twice, data: 8)))

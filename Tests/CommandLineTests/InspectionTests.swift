@@ -32,7 +32,7 @@ struct InspectionTests {
             var writer = try PlanWriter(path: folder + "/x.plan", weightsBytes: 512)
             try writer.append([UInt8](repeating: 0, count: 512))
             _ = try writer.finish(program: program, facts: Array("no JSON \u{1B}[31m".utf8))
-            return try PlanDescription(try Plan.open(path: folder + "/x.plan"), path: path)
+            return try PlanDescription(try Plan.open(path: folder + "/x.plan"), tokenizer: nil, path: path)
         }
     }
 
@@ -76,7 +76,7 @@ struct InspectionTests {
         try withFolder { folder in
             let path = folder + "/tiny.plan"
             try write(try Fixtures.planBytes(), to: path)
-            let description = try PlanDescription(try Plan.open(path: path), path: path)
+            let description = try PlanDescription(try Plan.open(path: path), tokenizer: nil, path: path)
             #expect(description.groups.map(\.layers) == [nil, 0...1, nil])
             #expect(description.groups.map(\.repetitions) == [1, 2, 1])
             let program = description.program

@@ -64,6 +64,7 @@ struct ProductTests {
                     [
                         "digest", "sections", "facts", "tensors", "buffers", "states", "body", "head", "arena_bytes",
                         "bits_per_weight", "context_length", "vocabulary_size", "state_bytes_per_position",
+                        "end_of_generation_ids",
                     ]
                 ),
                 (Fixtures.gguf("llama"), ["format", "model", "metadata", "tensors", "bytes"]),

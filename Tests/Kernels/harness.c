@@ -98,7 +98,9 @@ static uint8_t *take_input(random_source *source, const shape *s, size_t *stride
             sums[g] = 0;
             for (size_t k = 0; k < LATHE_GROUP; k++) {
                 const int random = (int)(next_bits(source) % 255) - 127;
-                const int value = !s->extreme ? random : bits % 4 == 0 ? 127 : bits % 4 == 1 ? -127 : random < 0 ? -127 : 127;
+                const int either = random < 0 ? -127 : 127;
+                const int extreme = bits % 4 == 0 ? 127 : bits % 4 == 1 ? -127 : either;
+                const int value = s->extreme ? extreme : random;
                 values[g * LATHE_GROUP + k] = (int8_t)value;
                 sums[g] += value;
             }
@@ -211,7 +213,8 @@ static void compare_exponentials(random_source *source) {
             gate[i] = next_unit(source) * 100.0f;
             up[i] = 1.0f;
         }
-        static const float edges[] = {87.336544f, 87.33655f, 88.722839f, -87.336544f, -88.722839f, -88.72283f, 0.0f, -0.0f};
+        static const float edges[] = {87.336544f,  87.33655f,   88.722839f, -87.336544f,
+                                      -88.722839f, -88.72283f, 0.0f,       -0.0f};
         memcpy(gate, edges, sizeof edges);
         reference->silu_gate(gate, up, COUNT, a);
         candidate->silu_gate(gate, up, COUNT, b);

@@ -139,10 +139,16 @@ extension VerifierTests {
                 input: P.quantized, weight: P.tensor("0.qkv"), bias: nil, output: P.normed, column: 0, accumulate: false
             )
         },
-        Case("column past the row", "a product fits into its output's rows") {
+        Case("later column of an unwritten row", written) {
             $0.body[4] = .multiply(
                 input: P.quantized, weight: P.tensor("0.qkv"), bias: nil, output: P.projected, column: 1,
                 accumulate: false)
+        },
+        Case("column past the row", "a product fits into its output's rows") {
+            $0.body.insert(
+                .multiply(
+                    input: P.quantized, weight: P.tensor("0.qkv"), bias: nil, output: P.projected, column: 1,
+                    accumulate: false), at: 5)
         },
         Case("bias", "a vector has the length that the instruction wants") {
             $0.body[4] = .multiply(

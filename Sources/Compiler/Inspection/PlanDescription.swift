@@ -1,5 +1,6 @@
 import Checkpoints
 import Plans
+import Tokenization
 
 /// What a plan holds, put together for people: the value that text, JSON and graph are made from.
 public struct PlanDescription: Sendable {
@@ -13,13 +14,15 @@ public struct PlanDescription: Sendable {
     /// How the plan was made; nil where it does not say.
     public let facts: JSON?
     public let chatTemplateBytes: Int
+    /// Tokens that end a generation, with their text; empty where the plan has no tokenizer.
+    public let endsOfGeneration: [(id: Int, text: String)]
     /// Instructions in order, equal layers folded.
     public let groups: [InstructionGroup]
     /// When each value of a buffer lives, in order of its beginning.
     let values: [ValueLifetimes.Value]
 
-    /// Throws where a cold section cannot be read.
-    public init(_ plan: Plan, path: String) throws(PlanError) {
+    /// Throws where a cold section cannot be read; `tokenizer` is the plan's own.
+    public init(_ plan: Plan, tokenizer: Tokenizer?, path: String) throws(PlanError) {
         self.path = path
         program = plan.program
         sections = plan.sections
@@ -31,8 +34,14 @@ public struct PlanDescription: Sendable {
             // Facts are for people: what is no JSON is shown as it is.
             (try? JSON(parsing: text, file: path)) ?? .string(String(decoding: text, as: UTF8.self))
         }
+        endsOfGeneration = tokenizer.map(PlanDescription.endsOfGeneration) ?? []
         groups = InstructionGroup.groups(of: plan.program)
         values = ValueLifetimes(plan.program).values
+    }
+
+    private static func endsOfGeneration(_ tokenizer: Tokenizer) -> [(id: Int, text: String)] {
+        (0..<tokenizer.vocabularySize).filter { tokenizer.isEndOfGeneration(UInt32($0)) }
+            .map { ($0, String(decoding: tokenizer.bytes(of: UInt32($0)), as: UTF8.self)) }
     }
 
     /// The state that one position takes.

@@ -14,6 +14,7 @@ extension PlanDescription {
             ("context_length", .count(program.contextLength)), ("vocabulary_size", .count(program.vocabularySize)),
             ("maximum_rows", .count(program.maximumRows)), ("maximum_outputs", .count(program.maximumOutputs)),
             ("arena_bytes", .count(program.arenaBytes)), ("state_bytes_per_position", .count(stateBytesPerPosition)),
+            ("end_of_generation_ids", .array(endsOfGeneration.map { .count($0.id) })),
             ("chat_template_bytes", .count(chatTemplateBytes)), ("logits", .count(program.logits.value)),
             ("tensors", .array(program.tensors.map(\.json))), ("states", .array(program.states.map(\.json))),
             ("buffers", .array(bufferList)), ("body", .array(program.body.map { json(of: $0) })),

@@ -29,7 +29,13 @@ extension PlanDescription {
             "  steps of at most \(program.maximumRows) rows, logits of at most \(program.maximumOutputs) at once",
             "  arena of \(program.arenaBytes.grouped) bytes (\(program.arenaBytes.asBytes)), state of "
                 + "\(stateBytesPerPosition.grouped) bytes a position",
+            "  ends of generation: \(endsText)",
         ]
+    }
+
+    private var endsText: String {
+        let ends = endsOfGeneration.map { "\($0.id) (\(oneLine($0.text, limit: 40)))" }
+        return ends.isEmpty ? "none" : ends.joined(separator: ", ")
     }
 
     private var sectionLines: [String] {

@@ -48,7 +48,8 @@ typedef enum lathe_packing {
     LATHE_PACKING_COUNT = 8,
 } lathe_packing;
 
-/// Bytes of one tile (16 rows) of `columns` columns; 0 when the packing does not allow that column count.
+/// Bytes of one tile (16 rows) of `columns` columns; 0 when the packing does not allow that column count, or when the
+/// bytes would exceed PTRDIFF_MAX.
 size_t lathe_tile_bytes(lathe_packing packing, size_t columns);
 
 /// A row of quantized activations: `columns` int8 values (padded with zeros to a multiple of 32), then one f32 scale a
@@ -171,3 +172,15 @@ void lathe_pack_row(lathe_packing packing, uint8_t *tile, size_t columns, size_t
 /// The inverse of `lathe_pack_row`, bit for bit.
 void lathe_extract_row(lathe_packing packing, const uint8_t *tile, size_t columns, size_t row,
                        const lathe_weight_row *destination);
+
+// What this machine can do at most, measured: the figures that benchmarks are held against.
+
+/// Reads `bytes` bytes once, a word at a time, and returns a value that depends on all of them.
+uint64_t lathe_probe_read(const void *memory, size_t bytes);
+
+/// Runs the instruction sequence that multiplies and adds int8 values fastest on an instruction set, on registers alone,
+/// and returns the multiply-adds done. The instruction set must be one of this processor.
+uint64_t lathe_probe_int8(lathe_isa isa, size_t iterations);
+
+/// The same for float32 multiply-adds.
+uint64_t lathe_probe_float32(lathe_isa isa, size_t iterations);

@@ -3,6 +3,7 @@ import Checkpoints
 import Compiler
 import Foundation
 import Plans
+import Tokenization
 
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,7 +24,9 @@ struct InspectCommand: ParsableCommand {
         try reportingFailures {
             switch FileKind(path: file) {
             case .plan:
-                let description = try PlanDescription(try Plan.open(path: file), path: file)
+                let plan = try Plan.open(path: file)
+                let tokenizer = plan.tokenizer.isEmpty ? nil : try Tokenizer(section: plan.tokenizer)
+                let description = try PlanDescription(plan, tokenizer: tokenizer, path: file)
                 if let graph { try write(PlanGraph(description).svg(), to: graph) }
                 try show(json: description.json, text: description.text(listsTensors: tensors))
             case .checkpoint:

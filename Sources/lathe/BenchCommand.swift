@@ -1,5 +1,0 @@
-import ArgumentParser
-
-struct BenchCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "bench", abstract: "bench")
-}
