@@ -50,11 +50,11 @@ struct ArenaTimeline {
         canvas.rectangle(
             x: x + left, y: y + upper, width: max(1, right - left), height: max(1, lower - upper), fill: colour,
             stroke: right - left > 6 && lower - upper > 4 ? "#ffffff" : "none",
-            title: "\(nameText(value.buffer)): bytes \(buffer.offset.grouped) to \((buffer.offset + bytes).grouped), "
+            title: "\(names[value.buffer].full): bytes \(buffer.offset.grouped) to \((buffer.offset + bytes).grouped), "
                 + "instructions \(value.first)-\(value.last)")
         if right - left > 70, lower - upper > 14 {
             canvas.text(
-                shortened(nameText(value.buffer), to: (right - left) / 7), x: x + (left + right) / 2,
+                shortened(names[value.buffer].part, to: (right - left) / 6), x: x + (left + right) / 2,
                 y: y + (upper + lower) / 2 + 4, size: 11, anchor: .middle)
         }
     }
@@ -95,11 +95,6 @@ struct ArenaTimeline {
                 y: line + 10, size: 10)
         }
         return y + (shown.count + ArenaTimeline.legendColumns - 1) / ArenaTimeline.legendColumns * 18
-    }
-
-    private func nameText(_ buffer: Int) -> String {
-        let name = names[buffer]
-        return name.layer.map { "\(name.prefix)\($0).\(name.part)" } ?? name.part
     }
 
     private static func colour(_ index: Int) -> String {

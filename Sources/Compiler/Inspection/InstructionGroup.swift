@@ -86,7 +86,6 @@ struct ProgramNames {
     func tensor(_ index: TensorIndex, in layer: Int?) -> String { text(tensors[index.value], in: layer) }
 
     private func text(_ name: LayerName, in layer: Int?) -> String {
-        guard let own = name.layer else { return name.part }
-        return own == layer ? name.part : "\(name.prefix)\(own).\(name.part)"
+        name.layer == layer ? name.part : name.full
     }
 }

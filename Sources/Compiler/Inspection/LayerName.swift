@@ -28,6 +28,9 @@ struct LayerName: Hashable {
         part = name
     }
 
+    /// The whole name.
+    var full: String { layer.map { "\(prefix)\($0).\(part)" } ?? part }
+
     /// The name that all layers share.
     var folded: String { layer == nil ? part : "\(prefix)*.\(part)" }
 }

@@ -54,7 +54,7 @@ public struct PlanDescription: Sendable {
         }
     }
 
-    /// Weights by packing, in the order of the packings, vectors last.
+    /// Weights by packing, in the order of the file.
     var weightsByPacking: [WeightTotal] {
         totals { layout, _ in
             switch layout {

@@ -121,7 +121,7 @@ extension PlanDescription {
 
 /// A line of the memory plan: a buffer, or one of every layer that lies at the same place.
 private struct MemoryPlanRow {
-    let name: String
+    var name: String
     let shape: String
     let offset: Int
     let bytes: Int
@@ -146,13 +146,15 @@ private struct MemoryPlanRow {
             if name.layer != nil { places[key] = rows.count }
             let text = lifetime.map { "\($0.lowerBound)-\($0.upperBound)" }.joined(separator: ", ")
             let row = MemoryPlanRow(
-                name: name.folded, shape: shape, offset: buffer.offset, bytes: plan.byteCount(of: buffer),
+                name: name.full, shape: shape, offset: buffer.offset, bytes: plan.byteCount(of: buffer),
                 lifetime: text)
             rows.append((row, 1))
         }
         return rows.map { row, count in
+            guard count > 1 else { return row }
             var row = row
-            if count > 1 { row.lifetime += ", and likewise in \(count - 1) more layers" }
+            row.name = LayerName(row.name).folded
+            row.lifetime += ", and likewise in \(count - 1) more layers"
             return row
         }
     }

@@ -110,7 +110,7 @@ struct ProgramFlow {
                 [(left, exit), (laneX, exit), (laneX, entry), (left, entry)], stroke: GraphPalette.faint,
                 hasArrow: true, title: edge.label)
             canvas.text(
-                shortened(edge.label, to: 22), x: left - 17, y: entry - 3, size: 10, fill: GraphPalette.line,
+                shortened(edge.label, to: 20), x: left - 17, y: entry - 3, size: 10, fill: GraphPalette.line,
                 anchor: .end)
         }
         for (index, box) in boxes.enumerated() {
