@@ -36,6 +36,43 @@ struct ProductTests {
         }
     }
 
+    @Test("a plan and its checkpoint give the same ids, for any bytes")
+    func tokenize() throws {
+        try withFolder { folder in
+            let plan = folder + "/tiny.plan"
+            try write(try Fixtures.planBytes(), to: plan)
+            for (index, text) in [Array("hi there".utf8), [0xFF, 0xFE, 0, 0x61], []].enumerated() {
+                let file = folder + "/text\(index)"
+                try write(text, to: file)
+                let ids = try LatheProcess.run("tokenize", plan, "-f", file)
+                #expect(ids.exitCode == 0 && ids.errors.isEmpty, "\(ids.errors)")
+                #expect(try LatheProcess.run("tokenize", Fixtures.gguf("llama"), "-f", file).output == ids.output)
+                #expect(
+                    try keys(try LatheProcess.run("tokenize", plan, "-f", file, "--json")) == ["ids", "pieces"])
+            }
+        }
+    }
+
+    @Test("run gives the same text each time and nothing else on stdout")
+    func run() throws {
+        try withFolder { folder in
+            let plan = folder + "/tiny.plan"
+            try write(try Fixtures.planBytes(), to: plan)
+            let arguments = ["run", plan, "-p", "hi", "-n", "8", "--seed", "7"]
+            let first = try LatheProcess.run(LatheProcess.binary, arguments)
+            let second = try LatheProcess.run(LatheProcess.binary, arguments + ["--quiet", "-t", "1"])
+            #expect(first.exitCode == 0 && !first.errors.isEmpty)
+            #expect(second.exitCode == 0 && second.errors.isEmpty)
+            #expect(first.output == second.output)
+            let json = try LatheProcess.run(LatheProcess.binary, arguments + ["--json"])
+            #expect(
+                try keys(json) == [
+                    "text", "tokens", "prompt_tokens", "load_seconds", "prefill_tokens_per_second",
+                    "decode_tokens_per_second", "tokens_per_step", "peak_rss_bytes",
+                ])
+        }
+    }
+
     @Test("verify tells ok and the digest that inspect shows")
     func verify() throws {
         try withFolder { folder in
