@@ -7,7 +7,7 @@ struct BadFileTests {
     /// Arguments of each verb with FILE and OUT standing for paths.
     static let verbs = [
         ["compile", "FILE", "-o", "OUT"], ["run", "FILE", "-p", "hi"], ["eval", "FILE", "--text", "OUT"],
-        ["tokenize", "FILE", "-p", "hi"], ["inspect", "FILE"], ["verify", "FILE"],
+        ["tokenize", "FILE", "-p", "hi"], ["inspect", "FILE"], ["verify", "FILE"], ["bench", "FILE"],
     ]
 
     private func run(_ verb: [String], _ file: String, in folder: String) throws -> Outcome {
@@ -72,6 +72,24 @@ struct BadFileTests {
     @Test("a checkpoint is no plan", arguments: verbs.filter { ["run", "eval", "verify"].contains($0[0]) })
     func checkpointAsPlan(_ verb: [String]) throws {
         try withFolder { folder in expectFailure(try run(verb, Fixtures.gguf("llama"), in: folder), 65) }
+    }
+
+    @Test("a text that is missing or a folder ends with 66, one that is too short with 65")
+    func badText() throws {
+        try withFolder { folder in
+            let plan = folder + "/tiny.plan"
+            try write(try Fixtures.planBytes(), to: plan)
+            for text in [folder + "/none", folder] {
+                for arguments in [
+                    ["run", plan, "-f", text], ["eval", plan, "--text", text], ["tokenize", plan, "-f", text],
+                ] {
+                    expectFailure(try LatheProcess.run(LatheProcess.binary, arguments), 66)
+                }
+            }
+            try write(Array("short".utf8), to: folder + "/short")
+            expectFailure(try LatheProcess.run("eval", plan, "--text", folder + "/short"), 65)
+            expectFailure(try LatheProcess.run("run", plan, "-p", String(repeating: "a", count: 3000)), 1)
+        }
     }
 
     @Test("a plan is no checkpoint")

@@ -20,7 +20,7 @@ struct UsageTests {
         #expect(outcome.text.contains("USAGE: lathe \(verb)"))
     }
 
-    @Test("every verb that the design lists takes --json and --quiet", arguments: verbs.filter { $0 != "bench" })
+    @Test("every verb that the design lists takes --json and --quiet", arguments: verbs)
     func commonFlags(_ verb: String) throws {
         let text = try LatheProcess.run(verb, "--help").text
         #expect(text.contains("--json") && text.contains("--quiet"))

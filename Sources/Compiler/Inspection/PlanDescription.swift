@@ -34,7 +34,7 @@ public struct PlanDescription: Sendable {
             // Facts are for people: what is no JSON is shown as it is.
             (try? JSON(parsing: text, file: path)) ?? .string(String(decoding: text, as: UTF8.self))
         }
-        endsOfGeneration = tokenizer.map(PlanDescription.endsOfGeneration) ?? []
+        endsOfGeneration = withExtendedLifetime(plan) { tokenizer.map(PlanDescription.endsOfGeneration) ?? [] }
         groups = InstructionGroup.groups(of: plan.program)
         values = ValueLifetimes(plan.program).values
     }
