@@ -75,12 +75,12 @@ public struct CheckpointError: Error, Sendable, Equatable {
     }
 }
 
-/// Text from a file made safe to print: control characters escaped, cut after 200 characters.
-func oneLine(_ text: String) -> String {
+/// Text from a file made safe to print on one line: control and formatting characters escaped, cut after `limit` of them.
+public func oneLine(_ text: String, limit: Int = 200) -> String {
     var result = ""
     var count = 0
     for scalar in text.unicodeScalars {
-        if count == 200 {
+        if count == limit {
             result += "..."
             break
         }

@@ -45,7 +45,7 @@ struct DecoderReader {
             throw .badSetting("number of key heads", expected: "a divisor of \(queryHeads)", found: "\(keyHeads)")
         }
         let headKey = Settings.Key(huggingFace: "head_dim", gguf: "attention.key_length")
-        if settings.optionalInteger(headKey) == nil, hiddenSize % queryHeads != 0 {
+        if try settings.optionalInteger(headKey) == nil, hiddenSize % queryHeads != 0 {
             throw .badSetting("number of heads", expected: "a divisor of \(hiddenSize)", found: "\(queryHeads)")
         }
         dimensions = try settings.count(headKey, in: 2...4096, default: hiddenSize / queryHeads)
@@ -66,7 +66,7 @@ struct DecoderReader {
         try checkVocabulary(vocabulary)
         let embedding = try used.matrix(embeddingName, rows: vocabulary, columns: hiddenSize)
         let hasHead = try used.holds(names.head)
-        let isTied = settings.flag("tie_word_embeddings") ?? !hasHead
+        let isTied = try settings.flag("tie_word_embeddings") ?? !hasHead
         let head = isTied ? embedding : try used.matrix(names.head, rows: vocabulary, columns: hiddenSize)
         if isTied { used.ignore(names.head) }
         let factors = try used.optionalVector(names.rotaryFactors, count: dimensions / 2)
@@ -85,7 +85,7 @@ struct DecoderReader {
 
     private func checkVocabulary(_ vocabulary: Int) throws(ModelError) {
         let key = Settings.Key(huggingFace: "vocab_size", gguf: "vocab_size")
-        guard let configured = settings.optionalInteger(key), configured != vocabulary else { return }
+        guard let configured = try settings.optionalInteger(key), configured != vocabulary else { return }
         throw .badSetting(settings.name(key), expected: "the embedding's rows, \(vocabulary)", found: "\(configured)")
     }
 

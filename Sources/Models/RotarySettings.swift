@@ -8,7 +8,7 @@ extension Rotary {
     /// Throws `unsupported` for scalings other than none, linear and Llama 3's, `badSetting` for impossible values.
     init(_ settings: Settings, dimensions: Int, factors: Weight?) throws(ModelError) {
         let scaling = try RotaryScaling(settings)
-        let rotated = settings.optionalInteger(.init(huggingFace: "", gguf: "rope.dimension_count")) ?? dimensions
+        let rotated = try settings.optionalInteger(.init(huggingFace: "", gguf: "rope.dimension_count")) ?? dimensions
         guard rotated == dimensions else {
             throw .unsupported(
                 setting: "rope.dimension_count", found: "\(rotated)", supported: "the head size, \(dimensions)")

@@ -37,23 +37,40 @@ struct Settings {
     /// The name that the file itself uses, for errors.
     func name(_ key: Key) -> String { isGGUF ? "\(architecture).\(key.gguf)" : key.huggingFace }
 
-    func optionalInteger(_ key: Key) -> Int? {
-        switch metadata {
-        case .gguf(let metadata): metadata.integer("\(architecture).\(key.gguf)")
-        case .huggingFace(let files): files.config[key.huggingFace]?.integer
+    /// An integer, or nil where the setting is absent. Throws `badSetting` for a value of another type.
+    func optionalInteger(_ key: Key) throws(ModelError) -> Int? {
+        let (value, isThere): (Int?, Bool) =
+            switch metadata {
+            case .gguf(let metadata): (metadata.integer(name(key)), metadata[name(key)] != nil)
+            case .huggingFace(let files):
+                (files.config[key.huggingFace]?.integer, Settings.isThere(files.config[key.huggingFace]))
+            }
+        guard value != nil || !isThere else {
+            throw .badSetting(name(key), expected: "an integer", found: "another value")
         }
+        return value
     }
 
-    func optionalNumber(_ key: Key) -> Double? {
-        switch metadata {
-        case .gguf(let metadata): metadata.float("\(architecture).\(key.gguf)")
-        case .huggingFace(let files): files.config[key.huggingFace]?.number
+    /// A number, or nil where the setting is absent. Throws `badSetting` for a value of another type.
+    func optionalNumber(_ key: Key) throws(ModelError) -> Double? {
+        let (value, isThere): (Double?, Bool) =
+            switch metadata {
+            case .gguf(let metadata): (metadata.float(name(key)), metadata[name(key)] != nil)
+            case .huggingFace(let files):
+                (files.config[key.huggingFace]?.number, Settings.isThere(files.config[key.huggingFace]))
+            }
+        guard value != nil || !isThere else {
+            throw .badSetting(name(key), expected: "a number", found: "another value")
         }
+        return value
     }
+
+    /// Writers say null for a setting that they leave out.
+    private static func isThere(_ value: JSON?) -> Bool { value.map { !$0.isNull } ?? false }
 
     /// A count within `range`. Throws `badSetting`.
     func count(_ key: Key, in range: ClosedRange<Int>, default fallback: Int? = nil) throws(ModelError) -> Int {
-        guard let value = optionalInteger(key) ?? fallback else {
+        guard let value = try optionalInteger(key) ?? fallback else {
             throw .badSetting(name(key), expected: "a number in \(range)", found: "nothing")
         }
         guard range.contains(value) else {
@@ -64,7 +81,7 @@ struct Settings {
 
     /// A finite positive number. Throws `badSetting`.
     func positive(_ key: Key, default fallback: Double? = nil) throws(ModelError) -> Double {
-        guard let value = optionalNumber(key) ?? fallback else {
+        guard let value = try optionalNumber(key) ?? fallback else {
             throw .badSetting(name(key), expected: "a positive number", found: "nothing")
         }
         guard value.isFinite, value > 0 else {
@@ -73,10 +90,15 @@ struct Settings {
         return value
     }
 
-    /// A flag of `config.json`; GGUF files express such choices by their tensors.
-    func flag(_ name: String) -> Bool? {
+    /// A flag of `config.json`; GGUF files express such choices by their tensors. Throws `badSetting` for a value of
+    /// another type.
+    func flag(_ name: String) throws(ModelError) -> Bool? {
         guard case .huggingFace(let files) = metadata else { return nil }
-        return files.config[name]?.boolean
+        let value = files.config[name]
+        guard value?.boolean != nil || !Settings.isThere(value) else {
+            throw .badSetting(name, expected: "true or false", found: "another value")
+        }
+        return value?.boolean
     }
 
     /// Refuses a `config.json` whose value is not the supported one. Throws `unsupported`.
@@ -95,7 +117,7 @@ extension Settings {
     /// family does so by default. Throws `badSetting` or `unsupported`.
     func windows(layers: Int, slidesByDefault: Bool) throws(ModelError) -> [Int?] {
         let key = Key(huggingFace: "sliding_window", gguf: "attention.sliding_window")
-        guard optionalInteger(key) != nil else { return Array(repeating: nil, count: layers) }
+        guard try optionalInteger(key) != nil else { return Array(repeating: nil, count: layers) }
         let window = try count(key, in: 1...Int(Int32.max))
         if case .huggingFace(let files) = metadata, case .array(let types)? = files.config["layer_types"] {
             guard types.count == layers else {
@@ -114,7 +136,8 @@ extension Settings {
             return windows
         }
         guard slidesByDefault else { return Array(repeating: nil, count: layers) }
-        let first = optionalInteger(.init(huggingFace: "max_window_layers", gguf: "attention.max_window_layers")) ?? 0
+        let first =
+            try optionalInteger(.init(huggingFace: "max_window_layers", gguf: "attention.max_window_layers")) ?? 0
         return (0..<layers).map { $0 >= first ? window : nil }
     }
 }

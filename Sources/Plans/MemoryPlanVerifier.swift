@@ -4,7 +4,7 @@ extension Verifier {
     /// A value lives from the instruction that writes it to the last one that reads or updates it, both included. The
     /// head may run several times a step, so what it reads of the body lives to the end of the head; so do the logits.
     func checkMemoryPlan() throws(PlanError) {
-        let values = try ValueLifetimes(program)
+        let values = ValueLifetimes(program)
         var occupied = OccupiedRanges(program)
         var dying = values.byLastUse()
         var next = 0
@@ -27,19 +27,23 @@ extension Verifier {
 }
 
 /// When each value of a program lives; time counts the body's instructions, then the head's.
-struct ValueLifetimes {
-    struct Value {
-        var buffer: Int
-        var first: Int
-        var last: Int
+public struct ValueLifetimes {
+    public struct Value: Sendable {
+        /// Index of the buffer that holds it.
+        public var buffer: Int
+        /// The instruction that writes it.
+        public var first: Int
+        /// The last instruction that needs it.
+        public var last: Int
     }
 
     /// Sorted by `first`.
-    private(set) var values: [Value] = []
-    let duration: Int
+    public private(set) var values: [Value] = []
+    /// Instructions of the body and the head together.
+    public let duration: Int
 
     /// The program's operands and their order have been checked.
-    init(_ program: Program) throws(PlanError) {
+    public init(_ program: Program) {
         duration = program.body.count + program.head.count
         var current = [Int?](repeating: nil, count: program.buffers.count)
         for time in 0..<duration {

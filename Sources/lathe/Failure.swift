@@ -67,7 +67,8 @@ func reportingFailures(_ body: () throws -> Void) throws {
     } catch let error as TokenizerLoweringError {
         failure = Failure(error)
     }
-    Terminal.error("lathe: \(failure.cause)")
-    Terminal.error("lathe: \(failure.remedy)")
+    // Names out of files and arguments may hold anything, but never make a line of their own.
+    Terminal.error("lathe: \(oneLine(failure.cause, limit: 2000))")
+    Terminal.error("lathe: \(oneLine(failure.remedy, limit: 2000))")
     throw ExitCode(failure.exitCode)
 }

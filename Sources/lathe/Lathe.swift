@@ -1,5 +1,7 @@
 import ArgumentParser
+import Checkpoints
 import Compiler
+import Foundation
 
 @main
 struct Lathe: ParsableCommand {
@@ -11,6 +13,22 @@ struct Lathe: ParsableCommand {
             CompileCommand.self, RunCommand.self, EvaluateCommand.self, BenchCommand.self, TokenizeCommand.self,
             InspectCommand.self, VerifyCommand.self,
         ])
+
+    static func main() {
+        // A file that grows past its limit is an error of the write, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            guard exitCode(for: error) == .validationFailure, !(error is ExitCode) else { exit(withError: error) }
+            let verbs = configuration.subcommands.map { $0._commandName }
+            let verb = CommandLine.arguments.dropFirst().first { verbs.contains($0) }
+            Terminal.error("lathe: \(oneLine(message(for: error), limit: 2000))")
+            Terminal.error("lathe: \(["see 'lathe", verb, "--help'"].compactMap { $0 }.joined(separator: " "))")
+            exit(withError: ExitCode.validationFailure)
+        }
+    }
 }
 
 /// Flags that every verb takes.

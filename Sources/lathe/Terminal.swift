@@ -2,9 +2,14 @@ import Foundation
 
 /// stdout carries the product alone; everything else goes to stderr.
 enum Terminal {
-    /// Writes product bytes.
+    /// Writes product bytes; ends the process where they cannot be written, since what follows would be of no use.
     static func product(_ bytes: [UInt8]) {
-        FileHandle.standardOutput.write(Data(bytes))
+        guard write(bytes, to: STDOUT_FILENO) else {
+            let reason = String(cString: strerror(errno))
+            error("lathe: stdout: cannot be written: \(reason)")
+            error("lathe: make room there, or send the output elsewhere")
+            exit(73)
+        }
     }
 
     static func product(_ text: String) {
@@ -13,7 +18,25 @@ enum Terminal {
 
     /// Writes a line on stderr.
     static func error(_ line: String) {
-        FileHandle.standardError.write(Data("\(line)\n".utf8))
+        progress("\(line)\n")
+    }
+
+    /// Writes text on stderr; where that is not possible, nothing is lost that the product needs.
+    static func progress(_ text: String) {
+        _ = write(Array(text.utf8), to: STDERR_FILENO)
+    }
+
+    private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while !rest.isEmpty {
+                let count = Foundation.write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                if count < 0, errno == EINTR { continue }
+                guard count > 0 else { return false }
+                rest = rest.dropFirst(count)
+            }
+            return true
+        }
     }
 
     static var errorIsTerminal: Bool { isatty(2) == 1 }
@@ -40,11 +63,11 @@ struct ProgressBar {
         lastShare = percent
         let filled = percent * 30 / 100
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 30 - filled)
-        FileHandle.standardError.write(Data("\r\(phase) [\(bar)] \(percent) %".utf8))
+        Terminal.progress("\r\(phase) [\(bar)] \(percent) %")
     }
 
     /// Removes the bar.
     func finish() {
-        if isShown { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+        if isShown { Terminal.progress("\r\u{1B}[K") }
     }
 }

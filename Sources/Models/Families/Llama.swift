@@ -10,8 +10,8 @@ struct Llama: Family {
         var decoder = try DecoderReader(checkpoint, settings)
         // llama.cpp's converter reorders the rows of Q and K of this architecture for its interleaved rotation.
         decoder.interleavesRotaryRows = settings.isGGUF
-        decoder.projectionBiases = settings.flag("attention_bias") == true ? .all : .asStored
-        decoder.feedForwardBiases = settings.flag("mlp_bias") == true
+        decoder.projectionBiases = try settings.flag("attention_bias") == true ? .all : .asStored
+        decoder.feedForwardBiases = try settings.flag("mlp_bias") == true
         decoder.windows = try settings.windows(layers: decoder.layerCount, slidesByDefault: true)
         return try decoder.model()
     }

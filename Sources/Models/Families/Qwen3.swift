@@ -9,7 +9,7 @@ struct Qwen3: Family {
         let settings = try Settings(checkpoint)
         var decoder = try DecoderReader(checkpoint, settings)
         decoder.normalizesHeads = true
-        decoder.projectionBiases = settings.flag("attention_bias") == true ? .all : .asStored
+        decoder.projectionBiases = try settings.flag("attention_bias") == true ? .all : .asStored
         decoder.windows = try settings.windows(
             layers: decoder.layerCount, slidesByDefault: settings.flag("use_sliding_window") == true)
         return try decoder.model()

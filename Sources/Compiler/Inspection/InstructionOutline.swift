@@ -1,0 +1,92 @@
+import Plans
+
+/// An instruction taken apart: its name and its operands, labelled, in the order of formats/plan.md.
+public struct InstructionOutline: Sendable, Equatable {
+    public enum Operand: Sendable, Equatable {
+        case buffer(BufferIndex)
+        case tensor(TensorIndex)
+        case state(StateIndex)
+        case count(Int)
+        case number(Float)
+        case flag(Bool)
+    }
+
+    public struct LabelledOperand: Sendable, Equatable {
+        public let label: String
+        public let operand: Operand
+    }
+
+    /// The instruction's name in formats/plan.md.
+    public let operation: String
+    /// Operands that are there; one that is left out has no entry.
+    public let operands: [LabelledOperand]
+
+    public init(_ instruction: Instruction) {
+        let parts: [(String, Operand?)]
+        switch instruction {
+        case .embed(let table, let output):
+            operation = "embed"
+            parts = [("table", .tensor(table)), ("output", .buffer(output))]
+        case .rotaryTable(let frequencies, let factor, let output):
+            operation = "rotary table"
+            parts = [("frequencies", .tensor(frequencies)), ("factor", .number(factor)), ("output", .buffer(output))]
+        case .normalize(let input, let weight, let epsilon, let output):
+            operation = "normalize"
+            parts = [
+                ("input", .buffer(input)), ("weight", weight.map(Operand.tensor)), ("epsilon", .number(epsilon)),
+                ("output", .buffer(output)),
+            ]
+        case .quantize(let input, let output):
+            operation = "quantize"
+            parts = [("input", .buffer(input)), ("output", .buffer(output))]
+        case .multiply(let input, let weight, let bias, let output, let column, let accumulate):
+            operation = "multiply"
+            parts = [
+                ("input", .buffer(input)), ("weight", .tensor(weight)), ("bias", bias.map(Operand.tensor)),
+                ("output", .buffer(output)), ("column", .count(column)), ("accumulate", .flag(accumulate)),
+            ]
+        case .storeKeysAndValues(
+            let projected, let rotary, let state, let queryHeads, let queryNorm, let keyNorm, let epsilon):
+            operation = "store keys and values"
+            parts = [
+                ("projected", .buffer(projected)), ("rotary", .buffer(rotary)), ("state", .state(state)),
+                ("query heads", .count(queryHeads)), ("query norm", queryNorm.map(Operand.tensor)),
+                ("key norm", keyNorm.map(Operand.tensor)), ("epsilon", .number(epsilon)),
+            ]
+        case .attend(let projected, let state, let queryHeads, let scale, let window, let output):
+            operation = "attend"
+            parts = [
+                ("projected", .buffer(projected)), ("state", .state(state)), ("query heads", .count(queryHeads)),
+                ("scale", .number(scale)), ("window", .count(window)), ("output", .buffer(output)),
+            ]
+        case .gate(let input, let output):
+            operation = "gate"
+            parts = [("input", .buffer(input)), ("output", .buffer(output))]
+        case .selectRows(let input, let output):
+            operation = "select rows"
+            parts = [("input", .buffer(input)), ("output", .buffer(output))]
+        }
+        operands = parts.compactMap { label, operand in operand.map { LabelledOperand(label: label, operand: $0) } }
+    }
+
+    /// The constants that the instruction reads.
+    var tensors: [TensorIndex] {
+        operands.compactMap { if case .tensor(let index) = $0.operand { index } else { nil } }
+    }
+}
+
+extension Packing {
+    /// The packing's name in formats/plan.md.
+    public var name: String {
+        switch self {
+        case .float32: "float32"
+        case .float16: "float16"
+        case .bfloat16: "bfloat16"
+        case .int4Symmetric: "int4 symmetric"
+        case .int4Affine: "int4 affine"
+        case .int5Symmetric: "int5 symmetric"
+        case .int5Affine: "int5 affine"
+        case .int8Symmetric: "int8 symmetric"
+        }
+    }
+}

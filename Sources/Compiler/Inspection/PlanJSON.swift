@@ -1,0 +1,109 @@
+import Checkpoints
+import Plans
+
+extension PlanDescription {
+    /// Everything that the plan holds but the weights' values and the tokenizer's tables.
+    public var json: JSON {
+        let matrices = matrixTotal
+        return .members([
+            ("kind", .string("plan")), ("format_version", .string("1.\(minorVersion)")), ("digest", .string(digest)),
+            ("file_bytes", .count(fileSize)), ("sections", .array(sections.map(\.json))), ("facts", facts ?? .null),
+            ("weights", .count(matrices.weights)), ("bits_per_weight", .number(matrices.bitsPerWeight)),
+            ("weights_by_packing", .array(weightsByPacking.map(\.json))),
+            ("weights_by_part", .array(weightsByPart.map(\.json))),
+            ("context_length", .count(program.contextLength)), ("vocabulary_size", .count(program.vocabularySize)),
+            ("maximum_rows", .count(program.maximumRows)), ("maximum_outputs", .count(program.maximumOutputs)),
+            ("arena_bytes", .count(program.arenaBytes)), ("state_bytes_per_position", .count(stateBytesPerPosition)),
+            ("end_of_generation_ids", .array(endsOfGeneration.map { .count($0.id) })),
+            ("chat_template_bytes", .count(chatTemplateBytes)), ("logits", .count(program.logits.value)),
+            ("tensors", .array(program.tensors.map(\.json))), ("states", .array(program.states.map(\.json))),
+            ("buffers", .array(bufferList)), ("body", .array(program.body.map { json(of: $0) })),
+            ("head", .array(program.head.map { json(of: $0) })),
+        ])
+    }
+
+    private var bufferList: [JSON] {
+        var lifetimes = [[JSON]](repeating: [], count: program.buffers.count)
+        for value in values { lifetimes[value.buffer].append(.array([.count(value.first), .count(value.last)])) }
+        return zip(program.buffers, lifetimes).map { buffer, lifetimes in
+            .members([
+                ("name", .text(buffer.name)), ("element", .string(buffer.element.name)),
+                ("rows", .count(program.rowCount(buffer.rows))), ("width", .count(buffer.width)),
+                ("offset", .count(buffer.offset)), ("bytes", .count(byteCount(of: buffer))),
+                ("lifetimes", .array(lifetimes)),
+            ])
+        }
+    }
+
+    /// Operands by their label; buffers, tensors and states as indices into the lists.
+    private func json(of instruction: Instruction) -> JSON {
+        let outline = InstructionOutline(instruction)
+        let operands: [(key: String, value: JSON)] = outline.operands.map { part in
+            let value: JSON =
+                switch part.operand {
+                case .buffer(let index): .count(index.value)
+                case .tensor(let index): .count(index.value)
+                case .state(let index): .count(index.value)
+                case .count(let count): .count(count)
+                case .number(let number): .number(Double(number))
+                case .flag(let flag): .boolean(flag)
+                }
+            return (part.label.replacing(" ", with: "_"), value)
+        }
+        return .object(JSONObject([("operation", .string(outline.operation))] + operands))
+    }
+}
+
+extension JSON {
+    static func members(_ members: [(key: String, value: JSON)]) -> JSON { .object(JSONObject(members)) }
+
+    static func count(_ value: Int) -> JSON { .integer(Int64(value)) }
+
+    static func text(_ bytes: [UInt8]) -> JSON { .string(String(decoding: bytes, as: UTF8.self)) }
+}
+
+extension Section {
+    fileprivate var json: JSON {
+        .members([
+            ("kind", .string(name)), ("offset", .count(offset)), ("stored_bytes", .count(storedSize)),
+            ("raw_bytes", .count(rawSize)), ("crc32", .integer(Int64(checksum))),
+            ("deflated", .boolean(flags.contains(.deflated))),
+        ])
+    }
+}
+
+extension WeightTotal {
+    fileprivate var json: JSON {
+        .members([
+            ("name", .string(name)), ("tensors", .count(tensors)), ("weights", .count(weights)),
+            ("bytes", .count(bytes)), ("bits_per_weight", .number(bitsPerWeight)),
+        ])
+    }
+}
+
+extension Tensor {
+    fileprivate var json: JSON {
+        let (packing, shape): (JSON, [Int]) =
+            switch layout {
+            case .vector(let count): (.null, [count])
+            case .matrix(let packing, let rows, let columns): (.string(packing.name), [rows, columns])
+            }
+        return .members([
+            ("name", .text(name)), ("packing", packing), ("shape", .array(shape.map(JSON.count))),
+            ("offset", .count(offset)), ("bytes", .count(byteCount ?? 0)),
+        ])
+    }
+}
+
+extension MixerState {
+    fileprivate var json: JSON {
+        switch self {
+        case .keysAndValues(let heads, let dimensions, let element):
+            .members([
+                ("kind", .string("keys and values")), ("heads", .count(heads)), ("dimensions", .count(dimensions)),
+                ("element", .string(element.name)),
+                ("bytes_per_position", .count(2 * heads * dimensions * element.bytes)),
+            ])
+        }
+    }
+}

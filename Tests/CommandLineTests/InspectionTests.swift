@@ -1,0 +1,89 @@
+import Checkpoints
+import Compiler
+import Foundation
+import FoundationXML
+import Plans
+import Testing
+
+@Suite("Inspection")
+struct InspectionTests {
+    /// A plan without layers of two matrices, whose names are as given.
+    private func description(tensor: String, buffer: String, path: String) throws -> PlanDescription {
+        let program = Program(
+            tensors: [
+                Tensor(name: Array(tensor.utf8), layout: .matrix(.float32, rows: 16, columns: 4), offset: 0),
+                Tensor(name: Array("head".utf8), layout: .matrix(.float32, rows: 16, columns: 4), offset: 256),
+            ],
+            buffers: [
+                Buffer(name: Array(buffer.utf8), element: .float32, rows: .step, width: 4, offset: 0),
+                Buffer(name: Array("picked".utf8), element: .float32, rows: .outputs, width: 4, offset: 256),
+                Buffer(name: Array("logits".utf8), element: .float32, rows: .outputs, width: 16, offset: 320),
+            ],
+            states: [], body: [.embed(table: TensorIndex(0), output: BufferIndex(0))],
+            head: [
+                .selectRows(input: BufferIndex(0), output: BufferIndex(1)),
+                .multiply(
+                    input: BufferIndex(1), weight: TensorIndex(1), bias: nil, output: BufferIndex(2), column: 0,
+                    accumulate: false),
+            ],
+            logits: BufferIndex(2), maximumRows: 4, maximumOutputs: 1, contextLength: 8, vocabularySize: 16,
+            arenaBytes: 384)
+        return try withFolder { folder in
+            var writer = try PlanWriter(path: folder + "/x.plan", weightsBytes: 512)
+            try writer.append([UInt8](repeating: 0, count: 512))
+            _ = try writer.finish(program: program, facts: Array("no JSON \u{1B}[31m".utf8))
+            return try PlanDescription(try Plan.open(path: folder + "/x.plan"), tokenizer: nil, path: path)
+        }
+    }
+
+    private static let hostileNames = [
+        "<script>alert(1)</script>", "a & b", "\"quoted\" 'twice'", "]]>", "<!--", "&amp;", "\u{202E}turned",
+        "\u{FFFF}\u{FFFE}", "\u{200B}", "🧵 naïve", "layers.99999999999999999999.x", "layers.1.", "....", "-1.x",
+        String(repeating: "w", count: 1024),
+    ]
+
+    @Test("a graph is well-formed XML whatever the names are", arguments: hostileNames)
+    func wellFormed(_ name: String) throws {
+        let svg = PlanGraph(try description(tensor: name, buffer: name, path: "/tmp/\(name)\n")).svg()
+        let parser = XMLParser(data: Data(svg.utf8))
+        #expect(parser.parse(), "\(String(describing: parser.parserError))")
+        #expect(!svg.contains("<script"))
+    }
+
+    @Test("no name makes a line or an escape sequence of its own", arguments: hostileNames)
+    func oneLineEach(_ name: String) throws {
+        let plain = try description(tensor: "plain", buffer: "plain", path: "x").text(listsTensors: true)
+        let hostile = try description(tensor: name, buffer: name, path: "x\n\u{1B}").text(listsTensors: true)
+        #expect(hostile.count == plain.count)
+        for line in hostile { #expect(line.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x202E }) }
+    }
+
+    @Test("JSON that is written reads back as the same value")
+    func roundTrip() throws {
+        let value = JSON.object(
+            JSONObject([
+                ("text", .string("\u{0}\u{1F}\"\\/\u{7F}é🧵\n")), ("", .null), ("flags", .array([.boolean(true)])),
+                ("numbers", .array([.integer(.min), .integer(.max), .number(1e-45), .number(-0.1), .number(1e300)])),
+                ("empty", .object(JSONObject([]))), ("none", .array([])),
+            ]))
+        #expect(try JSON(parsing: value.encoded(), file: "memory") == value)
+        let odd = JSON.array([.number(.infinity), .number(.nan)])
+        #expect(String(decoding: odd.encoded(), as: UTF8.self) == "[\"inf\",\"nan\"]")
+    }
+
+    @Test("layers that do the same are one group, the JSON has every instruction")
+    func folding() throws {
+        try withFolder { folder in
+            let path = folder + "/tiny.plan"
+            try write(try Fixtures.planBytes(), to: path)
+            let description = try PlanDescription(try Plan.open(path: path), tokenizer: nil, path: path)
+            #expect(description.groups.map(\.layers) == [nil, 0...1, nil])
+            #expect(description.groups.map(\.repetitions) == [1, 2, 1])
+            let program = description.program
+            let counts = description.groups.map { $0.instructions.count * $0.repetitions }
+            #expect(counts.reduce(0, +) == program.body.count + program.head.count)
+            #expect(description.json["body"]?.array?.count == program.body.count)
+            #expect(description.json["tensors"]?.array?.count == program.tensors.count)
+        }
+    }
+}
