@@ -39,6 +39,23 @@ same_text() {
     [ -n "$found" ] && [ "$found" = "$expected" ]
 }
 
+# The bits of all logits: the ordinary build on every level of instructions and thread counts, and the Embedded build.
+same_bits() {
+    local prompt=$1 expected found levels=scalar
+    grep -q '^flags.* avx2' /proc/cpuinfo && levels+=" avx2"
+    grep -q '^flags.* avx512_vnni' /proc/cpuinfo && levels+=" avx512"
+    expected=$("$lathe" run "$plan" -p "$prompt" -n 8 --digest --quiet 2>&1 >/dev/null) || return 1
+    [ -n "$expected" ] || return 1
+    for level in $levels; do
+        for threads in 1 2; do
+            found=$("$lathe" run "$plan" -p "$prompt" -n 8 --digest --quiet --isa $level -t $threads 2>&1 >/dev/null)
+            [ "$found" = "$expected" ] || return 1
+            found=$("$runner" "$plan" -p "$prompt" -n 8 --digest --isa $level -t $threads 2>&1 >/dev/null | grep logits)
+            [ "$found" = "$expected" ] || return 1
+        done
+    done
+}
+
 # Runs in a root directory that holds nothing but itself and the plan.
 alone() {
     local root
@@ -60,6 +77,7 @@ check "lathe-run needs the C library and libm only" c_library_only "$runner"
 check "lathe-run writes what lathe writes: prose" same_text "The capital of France is"
 check "lathe-run writes what lathe writes: code" same_text $'def fibonacci(n):\n'
 check "lathe-run writes what lathe writes: not English" same_text "Der Übersetzer liest 一個檔案 🙂"
+check "the same bits in every build, on every level of instructions, with 1 and 2 threads" same_bits "Gravity is"
 if [ "$(id -u)" = 0 ] && unshare --root=/ true 2>/dev/null; then
     check "the static lathe-run needs nothing around it" alone
 else

@@ -16,11 +16,14 @@ public struct Generation {
 
     public let session: Session
     private var sampler: Sampler
+    /// Of all logits that tokens were chosen from; nil unless it was asked for.
+    public private(set) var digest: LogitsDigest?
     /// Chosen, but not yet evaluated.
     private var pending: UInt32?
 
-    public init(session: Session, sampling: SamplingOptions) {
+    public init(session: Session, sampling: SamplingOptions, digestsLogits: Bool = false) {
         self.session = session
+        digest = digestsLogits ? LogitsDigest() : nil
         sampler = Sampler(sampling)
     }
 
@@ -59,6 +62,7 @@ public struct Generation {
     private mutating func step(_ tokens: some Collection<UInt32>, chooses: Bool) throws(RuntimeError) {
         try session.evaluate(Row.chain(tokens, after: session.committed))
         if chooses, let logits = try session.logits(of: [tokens.count - 1]).row(0) {
+            digest?.append(logits)
             pending = sampler.sample(logits)
         }
         try session.commit(Array(0..<tokens.count))

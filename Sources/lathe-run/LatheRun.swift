@@ -13,7 +13,7 @@ public func runnerMain(
 ) -> Int32 {
     guard let arguments = RunnerArguments(count: Int(argumentCount), values: values) else {
         Output.error(
-            "usage: lathe-run PLAN -p TEXT [-n TOKENS] [-c CONTEXT] [-t THREADS] [--isa scalar|avx2|avx512|neon]\n".utf8
+            "usage: lathe-run PLAN -p TEXT [-n TOKENS] [-c CONTEXT] [-t THREADS] [--isa scalar|avx2|avx512|neon] [--digest]\n".utf8
         )
         return 64
     }
@@ -45,7 +45,8 @@ func run(_ arguments: RunnerArguments) -> Int32 {
             plan: plan, threads: arguments.threads, instructionSet: arguments.instructionSet)
         let session = try engine.makeSession(contextLength: arguments.contextLength)
         let loaded = lathe_seconds()
-        var generation = Generation(session: session, sampling: .greedy)
+        var generation = Generation(
+            session: session, sampling: .greedy, digestsLogits: arguments.digestsLogits)
         try generation.prefill(prompt)
         let prefilled = lathe_seconds()
         var produced = 0
@@ -58,6 +59,9 @@ func run(_ arguments: RunnerArguments) -> Int32 {
         Output.product(stream.finish())
         Output.product([UInt8(ascii: "\n")])
         let end = lathe_seconds()
+        if let digest = generation.digest {
+            Output.error("logits ".utf8 + digest.text + [UInt8(ascii: "\n")])
+        }
         Output.statistics(
             loadSeconds: loaded - start, promptCount: prompt.count, prefillSeconds: prefilled - loaded,
             produced: produced, decodeSeconds: end - prefilled)

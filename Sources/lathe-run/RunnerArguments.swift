@@ -9,6 +9,8 @@ struct RunnerArguments {
     var contextLength: Int?
     var threads: Int?
     var instructionSet: InstructionSet?
+    /// Whether to report a digest of all logits.
+    var digestsLogits = false
 
     /// Nil where the arguments are not of the runner's form.
     init?(count argumentCount: Int, values: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) {
@@ -21,6 +23,10 @@ struct RunnerArguments {
             guard name.first == UInt8(ascii: "-") else {
                 guard plan == nil else { return nil }
                 plan = UnsafePointer(argument)
+                continue
+            }
+            if RunnerArguments.matches(name, "--digest") {
+                digestsLogits = true
                 continue
             }
             guard index < argumentCount, let value = values[index] else { return nil }
@@ -37,10 +43,10 @@ struct RunnerArguments {
             } else if RunnerArguments.matches(name, "-t", "--threads") {
                 guard let number = RunnerArguments.number(text), number > 0 else { return nil }
                 threads = number
-            } else if RunnerArguments.matches(name, "--isa", "--isa") {
+            } else if RunnerArguments.matches(name, "--isa") {
                 var found: InstructionSet?
                 for candidate in InstructionSet.allCases
-                where RunnerArguments.matches(text, candidate.name, candidate.name) { found = candidate }
+                where RunnerArguments.matches(text, candidate.name) { found = candidate }
                 guard let found else { return nil }
                 instructionSet = found
             } else {

@@ -56,6 +56,9 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Go on after an end-of-generation token.")
     var ignoreEos = false
 
+    @Flag(help: "Report a digest of all logits; equal digests mean equal bits.")
+    var digest = false
+
     @OptionGroup var sampling: SamplingArguments
     @OptionGroup var engine: EngineOptions
     @OptionGroup var output: OutputOptions
@@ -75,7 +78,7 @@ struct RunCommand: ParsableCommand {
                 throw Failure(cause: "the prompt has no tokens", remedy: "give some text with -p", exitCode: 64)
             }
             let session = try loaded.engine.makeSession(contextLength: contextLength)
-            var generation = Generation(session: session, sampling: sampling.options)
+            var generation = Generation(session: session, sampling: sampling.options, digestsLogits: digest)
             Interruption.endsGeneration()
 
             let start = ContinuousClock.now
@@ -93,6 +96,7 @@ struct RunCommand: ParsableCommand {
             let end = ContinuousClock.now
             try report(
                 loaded, promptCount: tokens.count, produced: produced, text: text,
+                digest: generation.digest.map { String(decoding: $0.text, as: UTF8.self) },
                 prefillSeconds: (prefilled - start).inSeconds, decodeSeconds: (end - prefilled).inSeconds)
             if Interruption.wasAsked { throw ExitCode(130) }
         }
@@ -111,23 +115,25 @@ struct RunCommand: ParsableCommand {
     }
 
     private func report(
-        _ loaded: LoadedPlan, promptCount: Int, produced: [UInt32], text: [UInt8], prefillSeconds: Double,
-        decodeSeconds: Double
+        _ loaded: LoadedPlan, promptCount: Int, produced: [UInt32], text: [UInt8], digest: String?,
+        prefillSeconds: Double, decodeSeconds: Double
     ) throws {
         let prefillRate = Double(promptCount) / max(prefillSeconds, 1e-9)
         // The first token comes with the prompt, so it is not part of the decoding time.
         let steps = max(0, produced.count - 1)
         let decodeRate = steps > 0 ? Double(steps) / max(decodeSeconds, 1e-9) : 0
         if output.json {
-            try Terminal.json([
+            var document: [String: Any] = [
                 "text": String(decoding: text, as: UTF8.self), "tokens": produced.map { Int($0) },
                 "prompt_tokens": promptCount, "load_seconds": loaded.seconds,
                 "prefill_tokens_per_second": prefillRate, "decode_tokens_per_second": decodeRate,
                 "tokens_per_step": 1, "peak_rss_bytes": ProcessMemory.peakBytes,
-            ])
-            return
+            ]
+            document["logits_digest"] = digest
+            return try Terminal.json(document)
         }
         Terminal.product("\n")
+        if let digest { Terminal.error("logits \(digest)") }
         guard !output.quiet else { return }
         Terminal.error(
             "load \((loaded.seconds * 1000).formatted(digits: 1)) ms | "
