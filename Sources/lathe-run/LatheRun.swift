@@ -13,7 +13,8 @@ public func runnerMain(
 ) -> Int32 {
     guard let arguments = RunnerArguments(count: Int(argumentCount), values: values) else {
         Output.error(
-            "usage: lathe-run PLAN -p TEXT [-n TOKENS] [-c CONTEXT] [-t THREADS] [--isa scalar|avx2|avx512|neon] [--digest]\n".utf8
+            "usage: lathe-run PLAN -p TEXT [-n TOKENS] [-c CONTEXT] [-t THREADS] [--isa scalar|avx2|avx512|neon] [--digest]\n"
+                .utf8
         )
         return 64
     }

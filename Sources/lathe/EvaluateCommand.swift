@@ -32,10 +32,7 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         try reportingFailures {
             let loaded = try LoadedPlan(path: plan, options: engine)
-            guard let data = FileManager.default.contents(atPath: text) else {
-                throw Failure(cause: "\(text): cannot be read", remedy: "check the path", exitCode: 66)
-            }
-            let tokens = loaded.tokenizer.encode(Array(data), addSpecial: true, parseSpecial: false)
+            let tokens = loaded.tokenizer.encode(try TextFile.bytes(of: text), addSpecial: true, parseSpecial: false)
             let available = tokens.count / chunkLength
             guard available > 0 else {
                 throw Failure(

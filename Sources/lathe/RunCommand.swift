@@ -41,12 +41,6 @@ struct RunCommand: ParsableCommand {
     @Argument(help: "A plan.")
     var plan: String
 
-    @Option(name: [.customShort("p"), .long], help: "The prompt; special tokens in it are recognized.")
-    var prompt: String?
-
-    @Option(name: [.customShort("f"), .long], help: "A file that holds the prompt.")
-    var file: String?
-
     @Option(name: [.customShort("n"), .customLong("n-predict")], help: "Tokens to produce at the most.")
     var count: Int = 128
 
@@ -59,12 +53,12 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Report a digest of all logits; equal digests mean equal bits.")
     var digest = false
 
+    @OptionGroup var prompt: TextArguments
     @OptionGroup var sampling: SamplingArguments
     @OptionGroup var engine: EngineOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard (prompt == nil) != (file == nil) else { throw ValidationError("Give either -p TEXT or -f FILE.") }
         guard count >= 0 else { throw ValidationError("-n takes 0 or more.") }
         if let contextLength, contextLength < 1 { throw ValidationError("-c takes 1 or more.") }
     }
@@ -73,7 +67,7 @@ struct RunCommand: ParsableCommand {
         try reportingFailures {
             let loaded = try LoadedPlan(path: plan, options: engine)
             let tokenizer = loaded.tokenizer
-            let tokens = tokenizer.encode(try promptBytes(), addSpecial: true, parseSpecial: true)
+            let tokens = tokenizer.encode(try prompt.bytes(), addSpecial: true, parseSpecial: true)
             guard !tokens.isEmpty else {
                 throw Failure(cause: "the prompt has no tokens", remedy: "give some text with -p", exitCode: 64)
             }
@@ -104,14 +98,6 @@ struct RunCommand: ParsableCommand {
 
     private func emit(_ bytes: [UInt8], into text: inout [UInt8]) {
         if output.json { text += bytes } else { Terminal.product(bytes) }
-    }
-
-    private func promptBytes() throws -> [UInt8] {
-        if let prompt { return Array(prompt.utf8) }
-        guard let file, let data = FileManager.default.contents(atPath: file) else {
-            throw Failure(cause: "\(file ?? "-f"): cannot be read", remedy: "check the path", exitCode: 66)
-        }
-        return Array(data)
     }
 
     private func report(
