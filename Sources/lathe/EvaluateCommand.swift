@@ -21,6 +21,9 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: "Chunks to score; all when left out.")
     var chunks: Int?
 
+    @Option(help: "A plan to compare with: divergence and agreement of the predictions.")
+    var reference: String?
+
     @OptionGroup var engine: EngineOptions
     @OptionGroup var output: OutputOptions
 
@@ -40,30 +43,69 @@ struct EvaluateCommand: ParsableCommand {
                     remedy: "give a longer text, or smaller chunks with -c", exitCode: 65)
             }
             let count = min(chunks ?? available, available)
-            let session = try loaded.engine.makeSession(contextLength: chunkLength)
-            guard session.capacity == chunkLength else {
-                throw Failure(
-                    cause: "a chunk of \(chunkLength) tokens is longer than the model's context of \(session.capacity)",
-                    remedy: "choose smaller chunks with -c", exitCode: 64)
-            }
-            var perplexity = Perplexity()
             var bar = ProgressBar(quiet: output.quiet || output.json)
+            let session = try session(of: loaded)
+            let reference = try reference.map { try self.session(of: try referencePlan($0, of: loaded)) }
+            var (perplexity, divergence) = (Perplexity(), Divergence())
             for index in 0..<count {
                 var chunk = Array(tokens[index * chunkLength..<(index + 1) * chunkLength])
                 // A model that wants a beginning-of-sequence token gets it in every chunk.
                 if loaded.tokenizer.addsBeginningOfSequence, let beginning = loaded.tokenizer.beginningOfSequence {
                     chunk[0] = beginning
                 }
-                try perplexity.score(chunk, session: session)
+                if let reference {
+                    try divergence.score(chunk, session: session, reference: reference)
+                    perplexity = divergence.perplexity
+                } else {
+                    try perplexity.score(chunk, session: session)
+                }
                 bar.show("perplexity \(perplexity.value.formatted(digits: 3))", Double(index + 1) / Double(count))
             }
             bar.finish()
-            if output.json {
-                try Terminal.json(["perplexity": perplexity.value, "tokens": perplexity.tokenCount, "chunks": count])
-            } else {
-                Terminal.product(
-                    "perplexity \(perplexity.value.formatted(digits: 4)) over \(perplexity.tokenCount) tokens\n")
+            try report(perplexity, reference == nil ? nil : divergence, chunks: count)
+        }
+    }
+
+    private func session(of loaded: LoadedPlan) throws -> Session {
+        let session = try loaded.engine.makeSession(contextLength: chunkLength)
+        guard session.capacity == chunkLength else {
+            throw Failure(
+                cause: "a chunk of \(chunkLength) tokens is longer than the model's context of \(session.capacity)",
+                remedy: "choose smaller chunks with -c", exitCode: 64)
+        }
+        return session
+    }
+
+    private func referencePlan(_ path: String, of loaded: LoadedPlan) throws -> LoadedPlan {
+        let reference = try LoadedPlan(path: path, options: engine)
+        let sizes = (loaded.plan.program.vocabularySize, reference.plan.program.vocabularySize)
+        guard sizes.0 == sizes.1 else {
+            throw Failure(
+                cause: "\(path): a vocabulary of \(sizes.1) tokens, the plan has \(sizes.0)",
+                remedy: "compare plans of the same model", exitCode: 65)
+        }
+        return reference
+    }
+
+    private func report(_ perplexity: Perplexity, _ divergence: Divergence?, chunks: Int) throws {
+        if output.json {
+            var document: [String: Any] = [
+                "perplexity": perplexity.value, "tokens": perplexity.tokenCount, "chunks": chunks,
+            ]
+            if let divergence {
+                document["kl_mean"] = divergence.mean
+                document["kl_p99"] = divergence.percentile99
+                document["top1_agreement"] = divergence.topAgreement
             }
+            return try Terminal.json(document)
+        }
+        Terminal.product(
+            "perplexity \(perplexity.value.formatted(digits: 4)) over \(perplexity.tokenCount) tokens\n")
+        if let divergence {
+            Terminal.product(
+                "divergence from the reference: mean \(divergence.mean.formatted(digits: 6)), "
+                    + "99th percentile \(divergence.percentile99.formatted(digits: 6)); "
+                    + "same top token at \((divergence.topAgreement * 100).formatted(digits: 2)) %\n")
         }
     }
 }
