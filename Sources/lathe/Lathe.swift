@@ -48,6 +48,9 @@ struct EngineOptions: ParsableArguments {
     @Option(help: "Instruction set: scalar, avx2, avx512 or neon; the best one when left out.")
     var isa: InstructionSetArgument?
 
+    @Flag(help: "Read the plan into memory instead of mapping it: safe where others may cut the file short.")
+    var noMmap = false
+
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("-t takes a number from 1 on.") }
     }

@@ -12,7 +12,7 @@ struct LoadedPlan {
 
     init(path: String, options: EngineOptions) throws {
         let start = ContinuousClock.now
-        plan = try Plan.open(path: path)
+        plan = try Plan.open(path: path, mapped: !options.noMmap)
         tokenizer = try Tokenizer(section: plan.tokenizer)
         engine = try Engine(
             plan: plan, threads: options.threads, instructionSet: options.isa?.instructionSet)

@@ -51,4 +51,22 @@ struct GoldenLogitsTests {
         #expect(row == golden.rows.count)
         #expect(largest <= 2e-3)
     }
+
+    @Test("both forms of config.json say the same: `rope_theta` with `rope_scaling`, and `rope_parameters`")
+    func bothFormsOfTheConfigurationAgree() throws {
+        let folder = URL(filePath: TestModel.resource("llama3"))
+        let other = FileManager.default.temporaryDirectory.appending(path: "lathe-test-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: other, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: other) }
+        for name in try FileManager.default.contentsOfDirectory(atPath: folder.path) where name != "config.json" {
+            let copy = other.appending(path: name == "config.newer.json" ? "config.json" : name)
+            try FileManager.default.copyItem(at: folder.appending(path: name), to: copy)
+        }
+        let text = try String(contentsOf: other.appending(path: "config.json"), encoding: .utf8)
+        #expect(text.contains("rope_parameters") && !text.contains("rope_scaling"))
+        let tokens = SameBitsTests.tokens
+        let older = try TestModel(folder.path, precision: .f32).logits(of: tokens)
+        let newer = try TestModel(other.path, precision: .f32).logits(of: tokens)
+        #expect(SameBitsTests.bits(older) == SameBitsTests.bits(newer))
+    }
 }
