@@ -6,22 +6,20 @@ struct MemoryPlan {
     let offsets: [Int]
     let arenaBytes: Int
 
-    /// First fit, largest buffer first, over the instructions' lifetimes. The order is total, so the plan's bytes are
-    /// the same each time. Throws `arenaTooLarge`.
-    init(
-        buffers: [Buffer], body: [Instruction], head: [Instruction], rowCount: (Buffer.Rows) -> Int
-    ) throws(LoweringError) {
-        let lifetimes = MemoryPlan.lifetimes(count: buffers.count, body: body, head: head)
+    /// First fit, largest buffer first, over the lifetimes that the verifier knows; the program's own offsets do not
+    /// matter. The order is total, so the plan's bytes are the same each time. Throws `arenaTooLarge`.
+    init(_ program: Program) throws(LoweringError) {
+        let lifetimes = MemoryPlan.lifetimes(program)
         var sizes: [Int] = []
-        for buffer in buffers {
-            let size = buffer.rowStride?.multipliedReportingOverflow(by: rowCount(buffer.rows))
+        for buffer in program.buffers {
+            let size = buffer.rowStride?.multipliedReportingOverflow(by: program.rowCount(buffer.rows))
             guard let size, !size.overflow, size.partialValue < 1 << 44 else { throw .arenaTooLarge }
             sizes.append(size.partialValue)
         }
-        var offsets = Array(repeating: 0, count: buffers.count)
+        var offsets = Array(repeating: 0, count: sizes.count)
         var placed: [Int] = []
         var end = 0
-        for buffer in buffers.indices.sorted(by: { (sizes[$0], $1) > (sizes[$1], $0) }) {
+        for buffer in sizes.indices.sorted(by: { (sizes[$0], $1) > (sizes[$1], $0) }) {
             let neighbours = placed.filter { lifetimes[$0].overlaps(lifetimes[buffer]) }
                 .sorted { offsets[$0] < offsets[$1] }
             var offset = 0
@@ -37,18 +35,12 @@ struct MemoryPlan {
         arenaBytes = end
     }
 
-    /// From the first instruction that touches a buffer to the last; the head can run again after the body, so what it
-    /// reads of the body lives to the end.
-    private static func lifetimes(count: Int, body: [Instruction], head: [Instruction]) -> [ClosedRange<Int>] {
-        var lifetimes: [ClosedRange<Int>?] = Array(repeating: nil, count: count)
-        let instructions = body + head
-        for (time, instruction) in instructions.enumerated() {
-            let uses = instruction.bufferUses
-            for buffer in uses.reads + [uses.updates, uses.writes].compactMap({ $0 }) {
-                let first = lifetimes[buffer.value]?.lowerBound ?? time
-                let isHeadInput = time >= body.count && first < body.count
-                lifetimes[buffer.value] = first...(isHeadInput ? instructions.count : time)
-            }
+    /// From the first value that a buffer holds to the end of the last one.
+    private static func lifetimes(_ program: Program) -> [ClosedRange<Int>] {
+        var lifetimes: [ClosedRange<Int>?] = Array(repeating: nil, count: program.buffers.count)
+        for value in ValueLifetimes(program).values {
+            let known = lifetimes[value.buffer] ?? value.first...value.last
+            lifetimes[value.buffer] = min(known.lowerBound, value.first)...max(known.upperBound, value.last)
         }
         return lifetimes.map { $0 ?? 0...0 }
     }

@@ -181,18 +181,13 @@ public struct ModelLowering: Sendable {
     private func finish(
         _ builder: ProgramBuilder, model: Model, logits: BufferIndex
     ) throws(LoweringError) -> LoweredModel {
-        let plan = try MemoryPlan(buffers: builder.buffers, body: builder.body, head: builder.head) { rows in
-            switch rows {
-            case .step: maximumRows
-            case .outputs: maximumOutputs
-            }
-        }
-        var buffers = builder.buffers
-        for index in buffers.indices { buffers[index].offset = plan.offsets[index] }
-        let program = Program(
-            tensors: builder.tensors, buffers: buffers, states: builder.states, body: builder.body,
+        var program = Program(
+            tensors: builder.tensors, buffers: builder.buffers, states: builder.states, body: builder.body,
             head: builder.head, logits: logits, maximumRows: maximumRows, maximumOutputs: maximumOutputs,
-            contextLength: model.contextLength, vocabularySize: model.vocabularySize, arenaBytes: plan.arenaBytes)
+            contextLength: model.contextLength, vocabularySize: model.vocabularySize, arenaBytes: 0)
+        let plan = try MemoryPlan(program)
+        for (index, offset) in plan.offsets.enumerated() { program.buffers[index].offset = offset }
+        program.arenaBytes = plan.arenaBytes
         return LoweredModel(program: program, tensors: builder.sources)
     }
 }

@@ -45,9 +45,7 @@ public enum RuntimeError: Error, Equatable {
             "this is a mistake of the calling program"
         }
     }
-}
 
-extension RuntimeError {
     /// The process exit code that stands for this error.
     public var exitCode: Int32 {
         switch self {
