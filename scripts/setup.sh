@@ -14,6 +14,7 @@ need() { command -v "$1" >/dev/null || missing+=("$2"); }
 need aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu
 need qemu-aarch64 qemu-user
 need make make
+need gcc gcc
 need python3 python3
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
