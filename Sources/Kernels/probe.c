@@ -1,3 +1,4 @@
+#include "arithmetic.h"
 #include "kernels.h"
 
 #if defined(__x86_64__)
@@ -48,26 +49,28 @@ static uint64_t scalar_float32(size_t iterations) {
 }
 
 #if defined(__x86_64__)
+/// As in the products of 4-bit codes: eight 16-bit sums, then one widening.
 __attribute__((target("avx2,fma"))) static uint64_t avx2_int8(size_t iterations) {
-    __m256i sums[CHAINS], codes = _mm256_set1_epi8((char)(iterations & 7)), values = _mm256_set1_epi8(3);
+    enum { chains = 6, narrow_sums = 8 };
+    __m256i wide[chains], codes = _mm256_set1_epi8((char)(iterations & 7)), values = _mm256_set1_epi8(3);
     const __m256i ones = _mm256_set1_epi16(1);
-    for (int j = 0; j < CHAINS; j++) sums[j] = _mm256_setzero_si256();
+    for (int j = 0; j < chains; j++) wide[j] = _mm256_setzero_si256();
     for (size_t i = 0; i < iterations; i++) {
-        for (int j = 0; j < CHAINS; j++) {
-            // The products of 4- and 5-bit codes leave room to add several before they are widened; one widening for
-            // two products is what the kernels can reach.
-            __m256i first = _mm256_maddubs_epi16(codes, values);
-            // Every chain multiplies anew: the compiler may not see that the operands are the same.
-            __asm__ volatile("" : "+x"(codes), "+x"(values));
-            __m256i products = _mm256_add_epi16(first, _mm256_maddubs_epi16(codes, values));
-            sums[j] = _mm256_add_epi32(sums[j], _mm256_madd_epi16(products, ones));
-            __asm__ volatile("" : "+x"(codes), "+x"(values));
+        __m256i narrow[chains];
+        for (int j = 0; j < chains; j++) narrow[j] = _mm256_setzero_si256();
+        for (int k = 0; k < narrow_sums; k++) {
+            for (int j = 0; j < chains; j++) {
+                narrow[j] = _mm256_add_epi16(narrow[j], _mm256_maddubs_epi16(codes, values));
+                // Every chain multiplies anew: the compiler may not see that the operands are the same.
+                __asm__ volatile("" : "+x"(codes), "+x"(values));
+            }
         }
+        for (int j = 0; j < chains; j++) wide[j] = _mm256_add_epi32(wide[j], _mm256_madd_epi16(narrow[j], ones));
     }
-    __m256i total = sums[0];
-    for (int j = 1; j < CHAINS; j++) total = _mm256_add_epi32(total, sums[j]);
+    __m256i total = wide[0];
+    for (int j = 1; j < chains; j++) total = _mm256_add_epi32(total, wide[j]);
     sink = (uint64_t)_mm256_extract_epi64(total, 0);
-    return iterations * CHAINS * 64;
+    return iterations * chains * narrow_sums * 32;
 }
 
 __attribute__((target("avx2,fma"))) static uint64_t avx2_float32(size_t iterations) {
