@@ -17,6 +17,10 @@ public struct Perplexity {
     public mutating func score(_ chunk: [UInt32], session: Session) throws(RuntimeError) {
         session.truncate(to: 0)
         let program = session.engine.plan.program
+        // A token is scored before its own step, if any, has refused it.
+        for (index, token) in chunk.enumerated() where Int(token) >= program.vocabularySize {
+            throw .unknownInput(row: index)
+        }
         let firstScored = chunk.count / 2
         var start = 0
         while start < chunk.count {
