@@ -1,3 +1,6 @@
+import Foundation
+import Testing
+
 @testable import Plans
 @testable import Runtime
 
@@ -80,11 +83,34 @@ struct HostilePlan {
             Row(input: .token(last), position: position + (parent == nil ? 0 : 1), parent: parent)
         }
         step(session, tree, commits: [0, 2])
-        step(session, Row.chain(repeatElement(last, count: 17), after: session.committed), commits: [0])
+        step(session, Row.chain(repeatElement(last, count: 18), after: session.committed), commits: [0])
         if let width = engine.embeddingWidth,
             (try? session.setEmbedding(0, to: [Float](repeating: 1, count: width))) != nil
         {
             step(session, [Row(input: .embedding(0), position: .max, parent: nil)], commits: [0])
+        }
+    }
+
+    /// Runs every instruction of the step under way once more, by itself: each changes its output and nothing else of
+    /// the arena, so that another arrangement of the buffers would not let it out of the arena either.
+    private static func expectWritesInside(_ session: Session) {
+        let program = session.engine.plan.program
+        let execution = Execution(session: session, thread: 0)
+        let count = program.arenaBytes
+        var before = [UInt8](repeating: 0, count: count)
+        before.withUnsafeMutableBytes { before in
+            guard let start = before.baseAddress else { return }
+            for instruction in program.body + program.head {
+                guard let output = instruction.bufferUses.writes ?? instruction.bufferUses.updates else { continue }
+                let buffer = program.buffers[output.value]
+                let end = buffer.offset + (buffer.rowStride ?? 0) * program.rowCount(buffer.rows)
+                memcpy(start, session.arena.base, count)
+                execution.execute(instruction)
+                let isInside =
+                    memcmp(start, session.arena.base, buffer.offset) == 0
+                    && memcmp(start + end, session.arena.base + end, count - end) == 0
+                #expect(isInside, "\(instruction)")
+            }
         }
     }
 
@@ -96,6 +122,7 @@ struct HostilePlan {
         if let logits = try? session.logits(of: selected) {
             for row in selected.indices { _ = logits.greedyToken(row) }
         }
+        if rows.count == session.engine.plan.program.maximumRows { expectWritesInside(session) }
         try? session.commit(path.filter { $0 < rows.count })
     }
 }
