@@ -16,6 +16,11 @@ struct ChunkEvaluation {
         var (maximumRows, maximumOutputs) = (chunk.count, chunk.count)
         for session in sessions {
             session.truncate(to: 0)
+            // A token is scored before its own step, if it has one, could refuse it.
+            let vocabularySize = session.engine.plan.program.vocabularySize
+            for (index, token) in chunk.enumerated() where Int(token) >= vocabularySize {
+                throw .unknownInput(row: index)
+            }
             maximumRows = min(maximumRows, session.engine.plan.program.maximumRows)
             maximumOutputs = min(maximumOutputs, session.engine.plan.program.maximumOutputs)
         }

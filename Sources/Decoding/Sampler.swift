@@ -67,7 +67,8 @@ public struct Sampler: Sendable {
             remaining -= weight
             if remaining < 0 { return kept[index].token }
         }
-        return kept[kept.count - 1].token
+        // Logits that are not numbers compare with nothing, so that none may be left.
+        return kept.last?.token ?? best.token
     }
 
     /// The most likely token, the lowest id among equals.

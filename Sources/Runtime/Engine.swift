@@ -16,6 +16,8 @@ public final class Engine: @unchecked Sendable {
     let products: [lathe_product_function]
     let pool: ThreadPool
     let buffers: [BufferPlace]
+    /// Values of the vector that enters the first layer; nil where the program embeds at several widths, or never.
+    let embeddingWidth: Int?
 
     /// Starts `threads` threads (all that affinity and cgroup allow when nil, and never more than those) and picks the
     /// kernels (the best ones when nil). Throws `instructionSetMissing` or `noThread`.
@@ -30,6 +32,7 @@ public final class Engine: @unchecked Sendable {
         self.products = Engine.products(of: kernels)
         self.threadCount = max(1, min(threads ?? available, available))
         self.buffers = plan.program.buffers.map { BufferPlace($0) }
+        self.embeddingWidth = Engine.embeddingWidth(of: plan.program)
         self.pool = try ThreadPool(threadCount: threadCount)
     }
 
@@ -48,6 +51,16 @@ public final class Engine: @unchecked Sendable {
         let table = kernels.pointee.product
         let entries = [table.0, table.1, table.2, table.3, table.4, table.5, table.6, table.7]
         return entries.compactMap { $0 }
+    }
+
+    private static func embeddingWidth(of program: Program) -> Int? {
+        var width: Int?
+        for case .embed(_, let output) in program.body {
+            let found = program.buffers[output.value].width
+            guard width == nil || width == found else { return nil }
+            width = found
+        }
+        return width
     }
 
     /// The values of a vector tensor, or nil for an operand that is left out.

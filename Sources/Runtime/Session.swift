@@ -93,8 +93,7 @@ public final class Session {
     /// Sets the vector that `Row.Input.embedding(index)` stands for; `index` may be one past the last one.
     /// Throws `embeddingWidth` or `unknownInput`.
     public func setEmbedding(_ index: Int, to values: [Float]) throws(RuntimeError) {
-        guard case .embed(_, let output)? = engine.program.body.first else { throw .unknownInput(row: index) }
-        let width = engine.buffers[output.value].width
+        guard let width = engine.embeddingWidth else { throw .unknownInput(row: index) }
         guard values.count == width else { throw .embeddingWidth(found: values.count, expected: width) }
         guard index >= 0, index <= embeddings.count else { throw .unknownInput(row: index) }
         if index == embeddings.count { embeddings.append(values) } else { embeddings[index] = values }

@@ -10,19 +10,26 @@ import Runtime
 /// A checkpoint lowered to a plan in a temporary folder of its own, without a tokenizer.
 final class TestModel {
     let plan: Plan
+    /// The plan's program and where each of its tensors came from.
+    let lowered: LoweredModel
+    /// The plan file.
+    let path: String
     private let directory: URL
 
-    /// Compiles a checkpoint; `edit` may change the model first.
+    /// Compiles a checkpoint.
     init(_ path: String, precision: WeightPrecision, maximumRows: Int = 128) throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "lathe-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let imported = try Model(try Checkpoint.open(path))
         let model = FoldNorms(widensMatrices: precision == .f32).apply(to: imported).model
-        let lowered = try ModelLowering(precision: precision, maximumRows: maximumRows).lower(model)
-        let file = directory.appending(path: "model.plan").path
-        _ = try PlanAssembly(lowered: lowered).write(to: file)
-        plan = try Plan.open(path: file)
+        lowered = try ModelLowering(precision: precision, maximumRows: maximumRows).lower(model)
+        self.path = directory.appending(path: "model.plan").path
+        _ = try PlanAssembly(lowered: lowered).write(to: self.path)
+        plan = try Plan.open(path: self.path)
     }
+
+    /// The plan file's bytes.
+    func bytes() throws -> [UInt8] { [UInt8](try Data(contentsOf: URL(filePath: path))) }
 
     deinit {
         try? FileManager.default.removeItem(at: directory)
