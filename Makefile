@@ -56,6 +56,7 @@ $(EVAL_TEXT): FORCE | setup
 	@scripts/fetch_eval_text.sh $@
 
 $(LATHE): FORCE | setup
+	@scripts/drop_stale_modules.sh .build
 	@swift build -c release --product lathe >&2
 
 $(RUNNER) $(RUNNER)-static: FORCE | setup

@@ -13,6 +13,7 @@ case $output in
     ;;
 esac
 
+scripts/drop_stale_modules.sh "$scratch"
 LATHE_EMBEDDED=1 swift build -c release --scratch-path "$scratch" --product lathe-run "${flags[@]}" >&2
 mkdir -p "$(dirname "$output")"
 strip --strip-all -o "$output.partial" "$scratch/release/lathe-run"

@@ -47,6 +47,7 @@ sanitized() {
 
 release=(-c release --scratch-path .build-test -Xswiftc -enable-testing -Xswiftc -warnings-as-errors)
 
+scripts/drop_stale_modules.sh .build-test
 part "format" swift format lint --strict -r Package.swift Sources Tests
 part "build without warnings" swift build --build-tests "${release[@]}"
 part "tests" swift test --skip-build "${release[@]}"
