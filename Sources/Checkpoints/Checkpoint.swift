@@ -74,11 +74,6 @@ public final class Checkpoint: Sendable {
             bytes(of: entry), elements: rows.lowerBound * width..<rows.upperBound * width, into: output)
     }
 
-    /// Asks the system to read a tensor's bytes ahead.
-    public func willNeed(_ entry: TensorEntry) {
-        files[entry.file].willNeed(entry.offset..<entry.offset + entry.byteCount)
-    }
-
     /// Gives the memory of the first `rows` rows of a tensor back: they have been used, and would be read from the file
     /// again. `rows` must lie in the tensor.
     public func release(_ entry: TensorEntry, rows: Int) {

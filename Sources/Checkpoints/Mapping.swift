@@ -85,14 +85,6 @@ public final class Mapping: @unchecked Sendable {
         }
     }
 
-    /// Asks the system to read a range ahead, in order.
-    func willNeed(_ range: Range<Int>) {
-        guard case .mapped = owner, let address = bytes.baseAddress, !range.isEmpty else { return }
-        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
-        let start = range.lowerBound / page * page
-        madvise(UnsafeMutableRawPointer(mutating: address + start), range.upperBound - start, MADV_WILLNEED)
-    }
-
     /// Takes the pages of a range out of this process's memory; they come back when they are read again.
     func release(_ range: Range<Int>) {
         guard case .mapped = owner, let address = bytes.baseAddress, !range.isEmpty else { return }

@@ -10,12 +10,4 @@ public struct Logits {
         guard (0..<rowCount).contains(index) else { return nil }
         return UnsafeBufferPointer(start: base + index * stride, count: vocabularySize)
     }
-
-    /// The token with the largest logit of a row, the lowest id among equals; nil where there is no such row.
-    public func greedyToken(_ index: Int) -> UInt32? {
-        guard let row = row(index) else { return nil }
-        var best = 0
-        for token in 1..<max(1, row.count) where row[token] > row[best] { best = token }
-        return UInt32(best)
-    }
 }

@@ -1,3 +1,4 @@
+import Decoding
 import Foundation
 import Testing
 
@@ -120,7 +121,7 @@ struct HostilePlan {
         guard (try? session.evaluate(rows)) != nil else { return }
         let selected = Array(rows.indices.reversed().prefix(session.engine.plan.program.maximumOutputs))
         if let logits = try? session.logits(of: selected) {
-            for row in selected.indices { _ = logits.greedyToken(row) }
+            for row in selected.indices { if let row = logits.row(row) { _ = Sampler.greedy(row) } }
         }
         if rows.count == session.engine.plan.program.maximumRows { expectWritesInside(session) }
         try? session.commit(path.filter { $0 < rows.count })
