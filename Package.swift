@@ -66,6 +66,8 @@ let testTargets: [Target] = [
     .testTarget(
         name: "TokenizationTests", dependencies: ["Tokenization", "Lowering", "Checkpoints"],
         resources: [.copy("Resources")], swiftSettings: compilerSettings),
+    .testTarget(
+        name: "RuntimeTests", dependencies: ["Runtime", "Plans", "CSystem"], swiftSettings: compilerSettings),
     .testTarget(name: "DecodingTests", dependencies: ["Decoding"], swiftSettings: compilerSettings),
     .testTarget(
         name: "CompilerTests", dependencies: ["Compiler", "Decoding"], resources: [.copy("Resources")],

@@ -16,6 +16,8 @@ public final class Engine: @unchecked Sendable {
     let products: [lathe_product_function]
     let pool: ThreadPool
     let buffers: [BufferPlace]
+    /// Bytes of the copies that each thread keeps for itself (`ReplicaPlan`).
+    let replicaBytes: Int
     /// Values of the vector that enters the first layer; nil where the program embeds at several widths, or never.
     let embeddingWidth: Int?
 
@@ -31,7 +33,11 @@ public final class Engine: @unchecked Sendable {
         self.kernels = kernels
         self.products = Engine.products(of: kernels)
         self.threadCount = max(1, min(threads ?? available, available))
-        self.buffers = plan.program.buffers.map { BufferPlace($0) }
+        let replicas = ReplicaPlan(plan.program)
+        self.replicaBytes = replicas.byteCount
+        self.buffers = plan.program.buffers.indices.map {
+            BufferPlace(plan.program.buffers[$0], replicaOffset: replicas.offsets[$0])
+        }
         self.embeddingWidth = Engine.embeddingWidth(of: plan.program)
         self.pool = try ThreadPool(threadCount: threadCount)
     }
@@ -69,27 +75,45 @@ public final class Engine: @unchecked Sendable {
         return (base + program.tensors[index.value].offset).assumingMemoryBound(to: Float.self)
     }
 
-    /// The packed bytes of a matrix tensor with its layout, or nil where the tensor is a vector.
-    func matrix(_ index: TensorIndex) -> (packing: Packing, rows: Int, columns: Int, bytes: UnsafePointer<UInt8>)? {
+    /// A matrix tensor's packed bytes and its layout.
+    struct Matrix {
+        let packing: Packing
+        let rows: Int
+        let columns: Int
+        let bytes: UnsafePointer<UInt8>
+
+        /// Bytes of 16 rows.
+        var tileBytes: Int { lathe_tile_bytes(packing.kernelPacking, columns) }
+    }
+
+    /// A matrix tensor, or nil where the tensor is a vector.
+    func matrix(_ index: TensorIndex) -> Matrix? {
         let tensor = program.tensors[index.value]
         guard case .matrix(let packing, let rows, let columns) = tensor.layout, let base = plan.weights.baseAddress
         else { return nil }
-        return (packing, rows, columns, (base + tensor.offset).assumingMemoryBound(to: UInt8.self))
+        return Matrix(
+            packing: packing, rows: rows, columns: columns,
+            bytes: (base + tensor.offset).assumingMemoryBound(to: UInt8.self))
     }
 }
 
 /// A buffer's place in the arena, resolved once.
 struct BufferPlace {
+    let rows: Buffer.Rows
     let offset: Int
     /// Bytes from one row to the next.
     let stride: Int
     let width: Int
     let isQuantized: Bool
+    /// Its place among each thread's copies, where it has one (`ReplicaPlan`).
+    let replicaOffset: Int?
 
-    init(_ buffer: Buffer) {
+    init(_ buffer: Buffer, replicaOffset: Int?) {
+        rows = buffer.rows
         offset = buffer.offset
         stride = buffer.rowStride ?? 0
         width = buffer.width
         isQuantized = buffer.element == .quantized
+        self.replicaOffset = replicaOffset
     }
 }

@@ -16,7 +16,7 @@ extension Execution {
         session.withCache(state) { cache in
             let dimensions = cache.dimensions
             let heads = queryHeads + 2 * cache.heads
-            for unit in share(of: session.step.rows.count * heads) {
+            forEachUnit(of: session.step.rows.count * heads) { unit in
                 let (row, head) = (unit / heads, unit % heads)
                 let values = floats(projected, row: row) + head * dimensions
                 let slot = session.step.committed + row
@@ -77,7 +77,7 @@ extension Execution {
         session.withCache(state) { cache in
             let group = queryHeads / cache.heads
             let width = cache.dimensions * group
-            for unit in share(of: session.step.rows.count * cache.heads) {
+            forEachUnit(of: session.step.rows.count * cache.heads) { unit in
                 let (row, head) = (unit / cache.heads, unit % cache.heads)
                 let attention = RowAttention(
                     row: row, keyHead: head, queryHeads: group, scale: scale, window: window,

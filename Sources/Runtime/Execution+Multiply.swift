@@ -2,18 +2,16 @@ import Kernels
 import Plans
 
 extension Execution {
-    /// Every thread computes its share of the outputs, in whole tiles, for all rows.
+    /// Threads share the outputs in whole tiles, for all rows.
     func multiply(
         input: BufferIndex, weight: TensorIndex, bias: TensorIndex?, output: BufferIndex, column: Int,
         accumulate: Bool
     ) {
-        guard let (packing, outputs, columns, weights) = engine.matrix(weight) else { return }
-        let tiles = share(of: (outputs + Packing.tileRows - 1) / Packing.tileRows)
-        guard !tiles.isEmpty else { return }
+        guard let matrix = engine.matrix(weight) else { return }
         var product = lathe_product()
-        product.weights = weights
-        product.outputs = outputs
-        product.columns = columns
+        product.weights = matrix.bytes
+        product.outputs = matrix.rows
+        product.columns = matrix.columns
         product.input = UnsafePointer(bytes(input, row: 0))
         product.input_stride = engine.buffers[input.value].stride
         product.rows = rowCount(input)
@@ -21,8 +19,21 @@ extension Execution {
         product.output_stride = engine.buffers[output.value].stride / 4
         product.bias = engine.vector(bias)
         product.accumulate = accumulate
-        product.tile_begin = tiles.lowerBound
-        product.tile_end = tiles.upperBound
-        engine.products[Int(packing.rawValue)](&product)
+        let kernel = engine.products[Int(matrix.packing.rawValue)]
+        let tiles = (matrix.rows + Packing.tileRows - 1) / Packing.tileRows
+        let tilesInUnit = tilesInUnit(of: matrix, tiles: tiles, rows: product.rows)
+        forEachUnit(of: (tiles + tilesInUnit - 1) / tilesInUnit) { unit in
+            product.tile_begin = unit * tilesInUnit
+            product.tile_end = min(tiles, product.tile_begin + tilesInUnit)
+            kernel(&product)
+        }
+    }
+
+    /// Small enough that threads end together, large enough that a unit is worth its call.
+    private func tilesInUnit(of matrix: Engine.Matrix, tiles: Int, rows: Int) -> Int {
+        let tileBytes = max(1, matrix.tileBytes)
+        let unitBytes = min(max(tiles * tileBytes / (16 * engine.threadCount), 8 << 10), 128 << 10)
+        // Many rows go through blocks of two tiles.
+        return rows > ReplicaPlan.maximumRows ? max(2, unitBytes / tileBytes / 2 * 2) : max(1, unitBytes / tileBytes)
     }
 }

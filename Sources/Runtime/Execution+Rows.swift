@@ -4,12 +4,13 @@ import Plans
 /// The instructions that treat every row by itself.
 extension Execution {
     func embed(table: TensorIndex, output: BufferIndex) {
-        guard let (packing, _, columns, bytes) = engine.matrix(table) else { return }
-        for row in share(of: session.step.rows.count) {
+        guard let table = engine.matrix(table) else { return }
+        forEachRow(of: output) { row in
             let destination = floats(output, row: row)
             switch session.step.rows[row].input {
             case .token(let token):
-                lathe_unpack_row(packing.kernelPacking, bytes, columns, Int(token), destination)
+                lathe_unpack_row(
+                    table.packing.kernelPacking, table.bytes, table.columns, Int(token), destination)
             case .embedding(let index):
                 session.embeddings[index].withUnsafeBufferPointer { values in
                     for (column, value) in values.enumerated() { destination[column] = value }
@@ -21,7 +22,7 @@ extension Execution {
     func rotaryTable(frequencies: TensorIndex, factor: Float, output: BufferIndex) {
         guard let values = engine.vector(frequencies) else { return }
         let half = engine.buffers[output.value].width / 2
-        for row in share(of: session.step.rows.count) {
+        forEachRow(of: output) { row in
             let table = floats(output, row: row)
             lathe_rotary_row(session.step.rows[row].position, values, half, factor, table, table + half)
         }
@@ -30,21 +31,21 @@ extension Execution {
     func normalize(input: BufferIndex, weight: TensorIndex?, epsilon: Float, output: BufferIndex) {
         let width = engine.buffers[input.value].width
         let weights = engine.vector(weight)
-        for row in share(of: rowCount(input)) {
+        forEachRow(of: output) { row in
             writeRow(output, row: row) { kernels.rms_norm(floats(input, row: row), weights, width, epsilon, $0) }
         }
     }
 
     func quantize(input: BufferIndex, output: BufferIndex) {
         let width = engine.buffers[input.value].width
-        for row in share(of: rowCount(input)) {
+        forEachRow(of: output) { row in
             kernels.quantize_row(floats(input, row: row), width, bytes(output, row: row))
         }
     }
 
     func gate(input: BufferIndex, output: BufferIndex) {
         let width = engine.buffers[output.value].width
-        for row in share(of: rowCount(input)) {
+        forEachRow(of: output) { row in
             let gate = floats(input, row: row)
             writeRow(output, row: row) { kernels.silu_gate(gate, gate + width, width, $0) }
         }
@@ -52,7 +53,7 @@ extension Execution {
 
     func selectRows(input: BufferIndex, output: BufferIndex) {
         let width = engine.buffers[input.value].width
-        for row in share(of: session.step.selected.count) {
+        forEachRow(of: output) { row in
             floats(output, row: row).update(from: floats(input, row: session.step.selected[row]), count: width)
         }
     }

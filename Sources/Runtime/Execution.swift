@@ -6,15 +6,27 @@ struct Execution {
     let session: Session
     let engine: Engine
     let thread: Int
+    /// This thread's copies of buffers that a few rows fill.
+    private let replicas: UnsafeMutableRawPointer
 
     init(session: Session, thread: Int) {
         self.session = session
         self.engine = session.engine
         self.thread = thread
+        replicas = session.replicas.base + thread * session.engine.replicaBytes
     }
 
-    /// Runs this thread's part of one instruction.
-    func execute(_ instruction: Instruction) {
+    /// Runs this thread's part of the instructions, and waits for the others wherever they touch what it needs next.
+    func run(_ instructions: [Instruction]) {
+        for instruction in instructions {
+            execute(instruction)
+            let uses = instruction.bufferUses
+            if let written = uses.updates ?? uses.writes, isReplicated(written) { continue }
+            engine.pool.barrier(thread: thread)
+        }
+    }
+
+    private func execute(_ instruction: Instruction) {
         switch instruction {
         case .embed(let table, let output):
             embed(table: table, output: output)
@@ -46,20 +58,39 @@ struct Execution {
 
     /// Rows that a buffer holds in this step.
     func rowCount(_ buffer: BufferIndex) -> Int {
-        switch engine.program.buffers[buffer.value].rows {
+        switch engine.buffers[buffer.value].rows {
         case .step: session.step.rows.count
         case .outputs: session.step.selected.count
         }
     }
 
-    /// This thread's share of `count` equal pieces of work.
-    func share(of count: Int) -> Range<Int> {
-        let threads = engine.threadCount
-        return count * thread / threads..<count * (thread + 1) / threads
+    /// Shares `count` equal units of work with the other threads; at most once an instruction. Any thread may run any
+    /// unit.
+    func forEachUnit(of count: Int, _ body: (Int) -> Void) {
+        engine.pool.forEachUnit(of: count, thread: thread, body)
+    }
+
+    /// Calls `body` for every row of a buffer that this thread is to compute: its share, or all of them where each
+    /// thread has its own.
+    func forEachRow(of output: BufferIndex, _ body: (Int) -> Void) {
+        let count = rowCount(output)
+        if isReplicated(output) {
+            for row in 0..<count { body(row) }
+        } else {
+            forEachUnit(of: count, body)
+        }
+    }
+
+    /// Whether each thread has its own copy of the buffer in this step (`ReplicaPlan`).
+    private func isReplicated(_ buffer: BufferIndex) -> Bool {
+        engine.buffers[buffer.value].replicaOffset != nil && rowCount(buffer) <= ReplicaPlan.maximumRows
     }
 
     func bytes(_ buffer: BufferIndex, row: Int) -> UnsafeMutablePointer<UInt8> {
         let place = engine.buffers[buffer.value]
+        if let offset = place.replicaOffset, rowCount(buffer) <= ReplicaPlan.maximumRows {
+            return (replicas + offset + row * place.stride).assumingMemoryBound(to: UInt8.self)
+        }
         return (session.arena.base + place.offset + row * place.stride).assumingMemoryBound(to: UInt8.self)
     }
 

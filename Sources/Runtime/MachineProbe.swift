@@ -35,7 +35,7 @@ public struct MachineProbe: Sendable {
         for _ in 0..<5 {
             let total = ProbeTotal()
             let start = lathe_seconds()
-            engine.pool.run { thread in total.work.add(work(thread), ordering: .relaxed) }
+            engine.pool.runOnAll { thread in total.work.add(work(thread), ordering: .relaxed) }
             best = max(best, Double(total.work.load(ordering: .relaxed)) / max(lathe_seconds() - start, 1e-9))
         }
         return best

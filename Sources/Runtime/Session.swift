@@ -16,6 +16,8 @@ public final class Session {
     var step: Step
     let arena: PageStorage
     let scratch: ThreadScratch
+    /// Every thread's copies of what a few rows hold, `Engine.replicaBytes` each.
+    let replicas: PageStorage
     private(set) var embeddings: [[Float]] = []
 
     private var caches: CacheList
@@ -27,6 +29,7 @@ public final class Session {
         step = Step(committed: 0, rows: [])
         arena = try PageStorage(byteCount: program.arenaBytes)
         caches = try CacheList(states: program.states, slots: capacity + program.maximumRows)
+        replicas = try PageStorage(byteCount: engine.replicaBytes * engine.threadCount)
         scratch = try ThreadScratch(engine: engine, slots: capacity + program.maximumRows)
     }
 
@@ -104,11 +107,7 @@ public final class Session {
 
     private func run(_ instructions: [Instruction]) {
         engine.pool.run { [self] thread in
-            let execution = Execution(session: self, thread: thread)
-            for instruction in instructions {
-                execution.execute(instruction)
-                engine.pool.barrier()
-            }
+            Execution(session: self, thread: thread).run(instructions)
         }
     }
 

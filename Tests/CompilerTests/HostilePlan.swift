@@ -96,7 +96,6 @@ struct HostilePlan {
     /// the arena, so that another arrangement of the buffers would not let it out of the arena either.
     private static func expectWritesInside(_ session: Session) {
         let program = session.engine.plan.program
-        let execution = Execution(session: session, thread: 0)
         let count = program.arenaBytes
         var before = [UInt8](repeating: 0, count: count)
         before.withUnsafeMutableBytes { before in
@@ -106,7 +105,7 @@ struct HostilePlan {
                 let buffer = program.buffers[output.value]
                 let end = buffer.offset + (buffer.rowStride ?? 0) * program.rowCount(buffer.rows)
                 memcpy(start, session.arena.base, count)
-                execution.execute(instruction)
+                session.engine.pool.run { Execution(session: session, thread: $0).run([instruction]) }
                 let isInside =
                     memcmp(start, session.arena.base, buffer.offset) == 0
                     && memcmp(start + end, session.arena.base + end, count - end) == 0

@@ -46,8 +46,15 @@ void lathe_futex_wait(const uint32_t *word, uint32_t expected);
 /// Wakes every thread that sleeps on `word`.
 void lathe_futex_wake(const uint32_t *word);
 
-/// Processors that this process may use: its affinity mask, bounded by the cgroup's CPU quota; at least 1.
+/// How often the system took the calling thread off its processor though it had work.
+long lathe_involuntary_switches(void);
+
+/// Processors that this process may use: its affinity mask, bounded by the cgroups' CPU quota; at least 1.
 int lathe_available_processors(void);
+
+/// The least CPU quota in whole processors, rounded up, of the cgroups that `membership` (as /proc/self/cgroup) names
+/// below `root` (as /sys/fs/cgroup), and of those around them; 0 where there is none.
+int lathe_quota_processors(const char *membership, const char *root);
 
 /// One pause inside a spin loop.
 static inline void lathe_spin_pause(void) {
