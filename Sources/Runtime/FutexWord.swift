@@ -33,16 +33,19 @@ final class FutexWord: @unchecked Sendable {
         }
     }
 
-    /// Returns once the word differs from `value`.
-    func wait(whileEqual value: UInt32) {
+    /// Returns once the word differs from `value`, with the seconds slept.
+    @discardableResult
+    func wait(whileEqual value: UInt32) -> Double {
         for _ in 0..<FutexWord.spins {
-            if load() != value { return }
+            if load() != value { return 0 }
             lathe_spin_pause()
         }
+        let before = lathe_seconds()
         sleepers.pointee.add(1, ordering: .sequentiallyConsistent)
         while word.pointee.load(ordering: .sequentiallyConsistent) == value {
             lathe_futex_wait(storage.assumingMemoryBound(to: UInt32.self), value)
         }
         sleepers.pointee.subtract(1, ordering: .sequentiallyConsistent)
+        return lathe_seconds() - before
     }
 }

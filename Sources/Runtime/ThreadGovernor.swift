@@ -2,11 +2,8 @@
 ///
 /// Where other processes want the same processors, a barrier waits for whichever thread the system has just taken off
 /// its own: then fewer threads are faster. Results do not depend on the number of threads, so it may change between
-/// jobs. The evidence is involuntary context switches.
+/// jobs. The evidence is the time in which threads wanted a processor and had none.
 struct ThreadGovernor {
-    /// Switches a second above which a thread is taken to share its processor. A scheduler's slice is a few
-    /// milliseconds, so a busy neighbour causes more than a hundred; housekeeping on a quiet machine, a few.
-    static let crowdedRate = 60.0
     /// Seconds of work that a judgement rests on.
     static let window = 0.02
     /// Seconds of work with fewer threads until all are tried again; doubled at every failure.
@@ -15,7 +12,7 @@ struct ThreadGovernor {
 
     let mostThreads: Int
     private(set) var threads: Int
-    private var switches = 0.0
+    private var lost = 0.0
     private var seconds = 0.0
     private var holdLeft = 0.0
     private var nextHold = ThreadGovernor.shortestHold
@@ -25,23 +22,24 @@ struct ThreadGovernor {
         threads = mostThreads
     }
 
-    /// Takes note of one job: how often the system took a thread of it off its processor, and how long it ran.
-    mutating func record(switches newSwitches: Int, seconds newSeconds: Double) {
-        switches += Double(newSwitches)
+    /// Takes note of one job: the seconds that its threads together waited for a processor, and how long it ran.
+    mutating func record(lost newLost: Double, of newSeconds: Double) {
+        lost += newLost
         seconds += newSeconds
         if threads < mostThreads { holdLeft -= newSeconds }
         guard seconds >= ThreadGovernor.window else { return }
-        let isCrowded = switches >= 2 && switches > ThreadGovernor.crowdedRate * seconds
-        if isCrowded, threads > 1 {
+        // All wait while one does, so a share of s lost costs s of everybody's time, and one thread less 1 / threads of
+        // the work done; somewhat less, since memory does not get slower.
+        if threads > 1, lost * Double(threads) > 0.6 * seconds {
             threads -= 1
             holdLeft = nextHold
             nextHold = min(2 * nextHold, ThreadGovernor.longestHold)
         } else if threads < mostThreads, holdLeft <= 0 {
             threads = mostThreads
-        } else if threads == mostThreads, !isCrowded {
-            nextHold = max(nextHold - newSeconds, ThreadGovernor.shortestHold)
+        } else if threads == mostThreads {
+            nextHold = max(nextHold - seconds, ThreadGovernor.shortestHold)
         }
-        switches = 0
+        lost = 0
         seconds = 0
     }
 }

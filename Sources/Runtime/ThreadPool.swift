@@ -17,24 +17,28 @@ final class ThreadPool: @unchecked Sendable {
     private let isStopping = Atomic<Bool>(false)
     private let shares: WorkShares
     private var governor: ThreadGovernor
-    private let switches = Atomic<Int>(0)
+    /// Nanoseconds that the threads of the job under way wanted a processor and had none.
+    private let lostNanoseconds = Atomic<Int>(0)
+    private let members: [Member]
     private var job: Job?
-    private var workers: [Worker] = []
+    private var workers: [pthread_t] = []
 
     /// Starts `threadCount - 1` threads. Throws `noThread` where the system refuses one.
     init(threadCount: Int) throws(RuntimeError) {
         self.threadCount = max(1, threadCount)
         shares = WorkShares(threadCount: self.threadCount)
         governor = ThreadGovernor(mostThreads: self.threadCount)
+        members = (0..<self.threadCount).map { _ in Member() }
         for index in 1..<self.threadCount {
-            let worker = Worker(pool: self, thread: index)
-            let start = Unmanaged.passRetained(worker)
+            let start = Unmanaged.passRetained(WorkerStart(pool: self, thread: index))
+            var worker = pthread_t()
             let status = pthread_create(
-                &worker.handle, nil,
+                &worker, nil,
                 { argument in
                     guard let argument else { return nil }
-                    let worker = Unmanaged<Worker>.fromOpaque(argument).takeRetainedValue()
-                    worker.pool.work(worker)
+                    let start = Unmanaged<WorkerStart>.fromOpaque(argument).takeRetainedValue()
+                    let pool = start.pool
+                    pool.work(thread: start.thread)
                     return nil
                 }, start.toOpaque())
             guard status == 0 else {
@@ -49,9 +53,10 @@ final class ThreadPool: @unchecked Sendable {
     /// Runs `job` once on each of as many threads as the machine has room for, and returns when all have finished it.
     func run(_ job: @escaping Job) {
         let before = lathe_seconds()
-        switches.store(0, ordering: .relaxed)
+        lostNanoseconds.store(0, ordering: .relaxed)
         run(job, threads: governor.threads)
-        governor.record(switches: switches.load(ordering: .relaxed), seconds: lathe_seconds() - before)
+        let lost = Double(lostNanoseconds.load(ordering: .relaxed)) * 1e-9
+        governor.record(lost: lost, of: lathe_seconds() - before)
     }
 
     /// Runs `job` once on every thread and returns when all have finished it.
@@ -60,7 +65,7 @@ final class ThreadPool: @unchecked Sendable {
     private func run(_ job: @escaping Job, threads: Int) {
         self.job = job
         jobThreads = threads
-        for worker in workers.prefix(threads - 1) { worker.jobs.advance() }
+        for thread in 1..<threads { members[thread].jobs.advance() }
         perform(job, thread: 0)
         self.job = nil
     }
@@ -80,47 +85,52 @@ final class ThreadPool: @unchecked Sendable {
             arrived.store(0, ordering: .relaxed)
             phase.advance()
         } else {
-            phase.wait(whileEqual: current)
+            members[thread].slept += phase.wait(whileEqual: current)
         }
     }
 
     /// Ends all threads; no job may be running.
     func stop() {
         isStopping.store(true, ordering: .releasing)
-        for worker in workers {
-            worker.jobs.advance()
-            pthread_join(worker.handle, nil)
+        for (index, worker) in workers.enumerated() {
+            members[index + 1].jobs.advance()
+            pthread_join(worker, nil)
         }
         workers = []
     }
 
-    private func work(_ worker: Worker) {
+    private func work(thread: Int) {
         var seen: UInt32 = 0
         while true {
-            worker.jobs.wait(whileEqual: seen)
+            members[thread].jobs.wait(whileEqual: seen)
             seen &+= 1
             if isStopping.load(ordering: .acquiring) { return }
-            if let job { perform(job, thread: worker.thread) }
+            if let job { perform(job, thread: thread) }
         }
     }
 
     private func perform(_ job: Job, thread: Int) {
-        let before = lathe_involuntary_switches()
+        members[thread].slept = 0
+        let (start, work) = (lathe_seconds(), lathe_thread_seconds())
         job(thread)
-        let taken = lathe_involuntary_switches() - before
-        if taken > 0 { switches.add(Int(taken), ordering: .relaxed) }
+        let lost = lathe_seconds() - start - (lathe_thread_seconds() - work) - members[thread].slept
+        if lost > 0 { lostNanoseconds.add(Int(lost * 1e9), ordering: .relaxed) }
         barrier(thread: thread)
     }
 }
 
-/// A thread of a pool besides the caller's.
-private final class Worker {
+/// What one thread of a pool keeps.
+private final class Member {
+    /// Raised once for every job that the thread takes part in; the caller's thread needs none.
+    let jobs = FutexWord()
+    /// Seconds that it has slept in this job; its own alone.
+    var slept = 0.0
+}
+
+/// What a new thread is told.
+private final class WorkerStart {
     let pool: ThreadPool
     let thread: Int
-    var handle = pthread_t()
-    /// Raised once for every job that this thread takes part in.
-    let jobs = FutexWord()
-
     init(pool: ThreadPool, thread: Int) {
         self.pool = pool
         self.thread = thread

@@ -46,8 +46,8 @@ void lathe_futex_wait(const uint32_t *word, uint32_t expected);
 /// Wakes every thread that sleeps on `word`.
 void lathe_futex_wake(const uint32_t *word);
 
-/// How often the system took the calling thread off its processor though it had work.
-long lathe_involuntary_switches(void);
+/// Seconds that the calling thread has spent on a processor.
+double lathe_thread_seconds(void);
 
 /// Processors that this process may use: its affinity mask, bounded by the cgroups' CPU quota; at least 1.
 int lathe_available_processors(void);
