@@ -59,12 +59,19 @@ public struct Generation {
         return .length
     }
 
+    /// The token that follows a row of the last step.
+    private mutating func choose(row: Int) throws(RuntimeError) -> UInt32? {
+        if digest == nil, let count = sampler.candidateCount {
+            return sampler.choose(from: try session.mostLikely(count, of: [row]).first ?? [])
+        }
+        guard let logits = try session.logits(of: [row]).row(0) else { return nil }
+        digest?.append(logits)
+        return sampler.sample(logits)
+    }
+
     private mutating func step(_ tokens: some Collection<UInt32>, chooses: Bool) throws(RuntimeError) {
         try session.evaluate(Row.chain(tokens, after: session.committed))
-        if chooses, let logits = try session.logits(of: [tokens.count - 1]).row(0) {
-            digest?.append(logits)
-            pending = sampler.sample(logits)
-        }
+        if chooses { pending = try choose(row: tokens.count - 1) }
         try session.commit(Array(0..<tokens.count))
     }
 }

@@ -34,22 +34,25 @@ public struct Sampler: Sendable {
         random = RandomSource(seed: options.seed)
     }
 
-    /// A token that a logit belongs to.
-    struct Candidate: Equatable {
-        var token: UInt32
-        var logit: Float
-
-        /// More likely first; the lower id among equals, so that the order is total.
-        static func precedes(_ a: Candidate, _ b: Candidate) -> Bool {
-            a.logit > b.logit || (a.logit == b.logit && a.token < b.token)
-        }
+    /// How many of the most likely tokens are all that a choice depends on; nil where it takes the whole vocabulary, or
+    /// so many of it that looking for them is no gain.
+    public var candidateCount: Int? {
+        if options.temperature <= 0 { return 1 }
+        return (1...Sampler.mostCandidates).contains(options.topK) ? options.topK : nil
     }
+
+    private static let mostCandidates = 256
 
     /// The next token for a row of logits; it advances the random stream once unless greedy. An empty row gives 0.
     public mutating func sample(_ logits: UnsafeBufferPointer<Float>) -> UInt32 {
-        if options.temperature <= 0 || options.topK == 1 { return Sampler.greedy(logits) }
-        var kept = Sampler.mostLikely(logits, count: options.topK > 0 ? options.topK : logits.count)
+        choose(from: Sampler.mostLikely(logits, count: candidateCount ?? (options.topK > 0 ? options.topK : .max)))
+    }
+
+    /// The next token, given the most likely ones in order: as many as `candidateCount` says, or all. None give 0.
+    public mutating func choose(from candidates: [Candidate]) -> UInt32 {
+        var kept = candidates
         guard let best = kept.first else { return 0 }
+        if candidateCount == 1 { return best.token }
         if options.topP < 1 { keepTopP(&kept) }
         if options.minP > 0 {
             // A ratio of probabilities is a difference of logits, so min-p needs no normalization.
@@ -73,9 +76,7 @@ public struct Sampler: Sendable {
 
     /// The most likely token, the lowest id among equals.
     public static func greedy(_ logits: UnsafeBufferPointer<Float>) -> UInt32 {
-        var best = 0
-        for token in 0..<logits.count where logits[token] > logits[best] { best = token }
-        return UInt32(best)
+        mostLikely(logits, count: 1).first?.token ?? 0
     }
 
     private func keepTopP(_ kept: inout [Candidate]) {
@@ -92,54 +93,14 @@ public struct Sampler: Sendable {
         }
     }
 
-    /// The `count` most likely tokens in order: a heap of that size over one pass, so that a large vocabulary is not
-    /// sorted for a small k.
+    /// The `count` most likely tokens in order; all of them where there are no more.
     static func mostLikely(_ logits: UnsafeBufferPointer<Float>, count: Int) -> [Candidate] {
         guard count < logits.count else {
-            var all: [Candidate] = []
-            all.reserveCapacity(logits.count)
-            for token in 0..<logits.count { all.append(Candidate(token: UInt32(token), logit: logits[token])) }
-            all.sort(by: Candidate.precedes)
-            return all
+            return (0..<logits.count).map { Candidate(token: UInt32($0), logit: logits[$0]) }.sorted(
+                by: Candidate.precedes)
         }
-        var heap: [Candidate] = []
-        heap.reserveCapacity(count)
-        for token in 0..<logits.count {
-            let candidate = Candidate(token: UInt32(token), logit: logits[token])
-            if heap.count < count {
-                heap.append(candidate)
-                siftUp(&heap)
-            } else if Candidate.precedes(candidate, heap[0]) {
-                heap[0] = candidate
-                siftDown(&heap)
-            }
-        }
-        heap.sort(by: Candidate.precedes)
-        return heap
-    }
-
-    /// The heap's root is its least likely candidate.
-    private static func siftUp(_ heap: inout [Candidate]) {
-        var child = heap.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard Candidate.precedes(heap[parent], heap[child]) else { return }
-            heap.swapAt(parent, child)
-            child = parent
-        }
-    }
-
-    private static func siftDown(_ heap: inout [Candidate]) {
-        var parent = 0
-        while true {
-            var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2]
-            where child < heap.count && Candidate.precedes(heap[least], heap[child]) {
-                least = child
-            }
-            guard least != parent else { return }
-            heap.swapAt(least, parent)
-            parent = least
-        }
+        var found = MostLikely(count)
+        found.offer(logits, from: 0)
+        return found.sorted
     }
 }

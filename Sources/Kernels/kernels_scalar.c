@@ -11,6 +11,7 @@ const lathe_kernels lathe_kernels_scalar = {
     .quantize_row = lathe_quantize_row_scalar,
     .rms_norm = lathe_rms_norm_scalar,
     .silu_gate = lathe_silu_gate_scalar,
+    .find_at_least = lathe_find_at_least_scalar,
     .rotate = lathe_rotate_scalar,
     .to_f16 = lathe_to_f16_scalar,
     .from_f16 = lathe_from_f16_scalar,

@@ -11,6 +11,7 @@ float lathe_sum_partials(const float partials[16]);
 
 void lathe_rms_norm_scalar(const float *x, const float *weight, size_t n, float epsilon, float *y);
 void lathe_silu_gate_scalar(const float *gate, const float *up, size_t n, float *y);
+size_t lathe_find_at_least_scalar(const float *x, size_t n, float threshold);
 void lathe_quantize_row_scalar(const float *x, size_t columns, uint8_t *row);
 void lathe_to_f16_scalar(const float *x, size_t n, uint16_t *y);
 void lathe_from_f16_scalar(const uint16_t *x, size_t n, float *y);

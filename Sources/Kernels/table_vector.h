@@ -2,6 +2,7 @@
 #pragma once
 #include "activation_vector.h"
 #include "attention_vector.h"
+#include "find_vector.h"
 #include "normalize_vector.h"
 #include "product_float_vector.h"
 #include "quantize_vector.h"
@@ -17,6 +18,7 @@
         .quantize_row = quantize_row,                                                                    \
         .rms_norm = rms_norm,                                                                            \
         .silu_gate = silu_gate,                                                                          \
+        .find_at_least = find_at_least,                                                                  \
         .rotate = rotate,                                                                                \
         .to_f16 = to_f16,                                                                                \
         .from_f16 = from_f16,                                                                            \

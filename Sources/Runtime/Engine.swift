@@ -18,6 +18,8 @@ public final class Engine: @unchecked Sendable {
     let buffers: [BufferPlace]
     /// Bytes of the copies that each thread keeps for itself (`ReplicaPlan`).
     let replicaBytes: Int
+    /// Whether each logit is final as soon as a product has written it.
+    let headWritesLogitsOnce: Bool
     /// Values of the vector that enters the first layer; nil where the program embeds at several widths, or never.
     let embeddingWidth: Int?
 
@@ -38,6 +40,7 @@ public final class Engine: @unchecked Sendable {
         self.buffers = plan.program.buffers.indices.map {
             BufferPlace(plan.program.buffers[$0], replicaOffset: replicas.offsets[$0])
         }
+        self.headWritesLogitsOnce = Engine.headWritesLogitsOnce(plan.program)
         self.embeddingWidth = Engine.embeddingWidth(of: plan.program)
         self.pool = try ThreadPool(threadCount: threadCount)
     }
@@ -57,6 +60,20 @@ public final class Engine: @unchecked Sendable {
         let table = kernels.pointee.product
         let entries = [table.0, table.1, table.2, table.3, table.4, table.5, table.6, table.7]
         return entries.compactMap { $0 }
+    }
+
+    private static func headWritesLogitsOnce(_ program: Program) -> Bool {
+        var written = 0
+        for instruction in program.head {
+            let uses = instruction.bufferUses
+            guard (uses.updates ?? uses.writes) == program.logits else { continue }
+            // Products side by side fill the row from the left.
+            guard case .multiply(_, let weight, _, _, let column, false) = instruction, column == written,
+                case .matrix(_, let rows, _) = program.tensors[weight.value].layout
+            else { return false }
+            written += rows
+        }
+        return written == program.vocabularySize
     }
 
     private static func embeddingWidth(of program: Program) -> Int? {

@@ -26,6 +26,18 @@ extension Execution {
             product.tile_begin = unit * tilesInUnit
             product.tile_end = min(tiles, product.tile_begin + tilesInUnit)
             kernel(&product)
+            if let search = session.search, output == engine.program.logits { offer(product, at: column, to: search) }
+        }
+    }
+
+    /// Shows the logits that a product has just written to a search for the most likely tokens.
+    private func offer(_ product: lathe_product, at column: Int, to search: CandidateSearch) {
+        let first = product.tile_begin * Packing.tileRows
+        let count = min(product.tile_end * Packing.tileRows, product.outputs) - first
+        for row in 0..<product.rows {
+            let logits = UnsafeBufferPointer(
+                start: UnsafePointer(product.output + row * product.output_stride + first), count: count)
+            search.offer(logits, from: column + first, row: row, thread: thread)
         }
     }
 

@@ -18,6 +18,8 @@ public final class Session {
     let scratch: ThreadScratch
     /// Every thread's copies of what a few rows hold, `Engine.replicaBytes` each.
     let replicas: PageStorage
+    /// Looks at logits as the head computes them, where only the most likely tokens are asked for.
+    private(set) var search: CandidateSearch?
     private(set) var embeddings: [[Float]] = []
 
     private var caches: CacheList
@@ -65,10 +67,33 @@ public final class Session {
         for row in rows where !step.rows.indices.contains(row) { throw .unknownRow(row) }
         step.selected = rows
         run(program.head)
-        let place = engine.buffers[program.logits.value]
+        return logits(rowCount: rows.count)
+    }
+
+    /// The `count` most likely next tokens of rows of the last step, in order, for each row: found while the head
+    /// runs, without a second pass over the logits. At most `Program.maximumOutputs` rows. Throws `stepSize` or
+    /// `unknownRow`.
+    public func mostLikely(_ count: Int, of rows: [Int]) throws(RuntimeError) -> [[Candidate]] {
+        guard engine.headWritesLogitsOnce else {
+            let logits = try logits(of: rows)
+            return rows.indices.map { index in
+                var found = MostLikely(count, kernels: engine.kernels)
+                if let row = logits.row(index) { found.offer(row, from: 0) }
+                return found.sorted
+            }
+        }
+        let search = CandidateSearch(count: count, rows: rows.count, engine: engine)
+        self.search = search
+        defer { self.search = nil }
+        _ = try logits(of: rows)
+        return rows.indices.map { search.result(row: $0) }
+    }
+
+    private func logits(rowCount: Int) -> Logits {
+        let place = engine.buffers[engine.program.logits.value]
         return Logits(
             base: (arena.base + place.offset).assumingMemoryBound(to: Float.self), stride: place.stride / 4,
-            rowCount: rows.count, vocabularySize: place.width)
+            rowCount: rowCount, vocabularySize: place.width)
     }
 
     /// Appends a path of the last step's rows to the sequence: each must follow the one before it, the first the

@@ -231,6 +231,21 @@ static void compare_exponentials(random_source *source) {
     }
 }
 
+static void compare_search(random_source *source) {
+    for (size_t n = 0; n <= 300; n++) {
+        float *x = take_floats(source, n + 1);
+        // Every threshold's first hit, equal elements, none at all.
+        if (n > 70) { x[70] = x[n / 2]; }
+        for (size_t i = 0; i < n; i++) {
+            size_t a = reference->find_at_least(x, n, x[i]), b = candidate->find_at_least(x, n, x[i]);
+            expect_same(&a, &b, sizeof a, "find_at_least", n, i, 0);
+        }
+        size_t a = reference->find_at_least(x, n, 1e9f), b = candidate->find_at_least(x, n, 1e9f);
+        expect_same(&a, &b, sizeof a, "find_at_least of none", n, 0, 0);
+        free(x);
+    }
+}
+
 static void compare_quantization(random_source *source) {
     static const float sizes[] = {1.0f, 127.0f, 0x1p-99f, 0x1p-100f, 0x1p-101f, 0x1p-140f, 0x1p+126f, 0.0f};
     for (size_t columns = 1; columns <= 130; columns++) {
@@ -353,6 +368,7 @@ int main(void) {
     compare_products(&source);
     compare_elementwise(&source);
     compare_exponentials(&source);
+    compare_search(&source);
     compare_quantization(&source);
     compare_halves(&source);
     compare_attention(&source);

@@ -95,6 +95,9 @@ typedef struct lathe_kernels {
     /// SwiGLU: y = (gate / (1 + exp(-gate))) * up, with lathe_exp. `y` may be `gate` or `up`.
     void (*silu_gate)(const float *gate, const float *up, size_t n, float *y);
 
+    /// The index of the first element that is at least `threshold`; n where none is.
+    size_t (*find_at_least)(const float *x, size_t n, float threshold);
+
     /// Rotates the pairs (x[i], x[i + half]) in place: x[i]' = fma(x[i], c, -(x[i+half] * s)),
     /// x[i+half]' = fma(x[i+half], c, x[i] * s), with c = cosines[i], s = sines[i].
     void (*rotate)(float *x, size_t half, const float *cosines, const float *sines);
