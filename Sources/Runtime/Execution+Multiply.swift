@@ -21,10 +21,12 @@ extension Execution {
         product.accumulate = accumulate
         let kernel = engine.products[Int(matrix.packing.rawValue)]
         let tiles = (matrix.rows + Packing.tileRows - 1) / Packing.tileRows
-        let tilesInUnit = tilesInUnit(of: matrix, tiles: tiles, rows: product.rows)
-        forEachUnit(of: (tiles + tilesInUnit - 1) / tilesInUnit) { unit in
-            product.tile_begin = unit * tilesInUnit
-            product.tile_end = min(tiles, product.tile_begin + tilesInUnit)
+        let isFew = product.rows <= ReplicaPlan.maximumRows
+        let tilesInUnit = isFew ? 1 : tilesInUnit(of: matrix, tiles: tiles)
+        engine.pool.forEachRange(of: (tiles + tilesInUnit - 1) / tilesInUnit, isCoarse: isFew, thread: thread) {
+            units in
+            product.tile_begin = units.lowerBound * tilesInUnit
+            product.tile_end = min(tiles, units.upperBound * tilesInUnit)
             kernel(&product)
             if let search = session.search, output == engine.program.logits { offer(product, at: column, to: search) }
         }
@@ -41,11 +43,10 @@ extension Execution {
         }
     }
 
-    /// Small enough that threads end together, large enough that a unit is worth its call.
-    private func tilesInUnit(of matrix: Engine.Matrix, tiles: Int, rows: Int) -> Int {
+    /// For many rows: small enough that threads end together, and pairs, since kernels take two tiles at once.
+    private func tilesInUnit(of matrix: Engine.Matrix, tiles: Int) -> Int {
         let tileBytes = max(1, matrix.tileBytes)
-        let unitBytes = min(max(tiles * tileBytes / (16 * engine.threadCount), 8 << 10), 128 << 10)
-        // Many rows go through blocks of two tiles.
-        return rows > ReplicaPlan.maximumRows ? max(2, unitBytes / tileBytes / 2 * 2) : max(1, unitBytes / tileBytes)
+        let unitBytes = min(tiles * tileBytes / (16 * engine.threadCount), 128 << 10)
+        return max(2, unitBytes / tileBytes / 2 * 2)
     }
 }

@@ -23,19 +23,25 @@ final class WorkShares: @unchecked Sendable {
         storage.deallocate()
     }
 
-    /// Calls `body` for units of 0..<count until all of them are taken. `threads` of them share the work; `phase` tells
-    /// the sets of counters apart.
-    func forEachUnit(of count: Int, thread: Int, threads: Int, phase: UInt32, _ body: (Int) -> Void) {
+    /// Calls `body` for ranges of the units 0..<count until all of them are taken. `threads` of them share the work;
+    /// `phase` tells the sets of counters apart. A range is one unit, or, where `isCoarse`, three quarters of what is
+    /// left of a share: taking a range waits for every load under way, which a stream of weights feels.
+    func forEachRange(
+        of count: Int, isCoarse: Bool, thread: Int, threads: Int, phase: UInt32, _ body: (Range<Int>) -> Void
+    ) {
         for offset in 0..<threads {
             let owner = thread + offset < threads ? thread + offset : thread + offset - threads
             let begin = count * owner / threads
             let size = count * (owner + 1) / threads - begin
             let counter = counter(thread: owner, phase: phase)
-            // Looking first keeps a finished share's line from travelling between processors.
-            while counter.pointee.load(ordering: .relaxed) < size {
-                let unit = counter.pointee.add(1, ordering: .relaxed).oldValue
-                guard unit < size else { break }
-                body(begin + unit)
+            while true {
+                // Looking first keeps a finished share's line from travelling between processors.
+                let left = size - counter.pointee.load(ordering: .relaxed)
+                guard left > 0 else { break }
+                let wanted = isCoarse ? (3 * left + 3) / 4 : 1
+                let first = counter.pointee.wrappingAdd(wanted, ordering: .relaxed).oldValue
+                guard first < size else { break }
+                body(begin + first..<begin + min(size, first + wanted))
             }
         }
     }
