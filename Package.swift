@@ -38,21 +38,24 @@ let runner: Target = .executableTarget(
     name: "lathe-run", dependencies: ["Decoding", "Plans", "Runtime", "Tokenization", "CSystem"],
     swiftSettings: runtimeSettings)
 
+// Every module that a target imports is named here: one that is not would not be recompiled with it.
 let compilerTargets: [Target] = [
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("json-c")]),
     .target(name: "Checkpoints", dependencies: ["CJSON"], swiftSettings: compilerSettings),
     .target(name: "Models", dependencies: ["Checkpoints"], swiftSettings: compilerSettings),
     .target(name: "Passes", dependencies: ["Models"], swiftSettings: compilerSettings),
     .target(
-        name: "Lowering", dependencies: ["Models", "Plans", "Kernels", "Tokenization"],
+        name: "Lowering", dependencies: ["Checkpoints", "Models", "Plans", "Kernels", "Tokenization"],
         swiftSettings: compilerSettings),
     .target(
-        name: "Compiler", dependencies: ["Passes", "Lowering", "Checkpoints", "Plans", "Runtime"],
+        name: "Compiler",
+        dependencies: ["Checkpoints", "Models", "Passes", "Lowering", "Plans", "Runtime", "Tokenization"],
         swiftSettings: compilerSettings),
     .executableTarget(
         name: "lathe",
         dependencies: [
-            "Compiler", "Decoding", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            "Checkpoints", "Compiler", "Decoding", "Lowering", "Plans", "Runtime", "Tokenization",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: compilerSettings),
 ]
@@ -70,9 +73,13 @@ let testTargets: [Target] = [
         name: "RuntimeTests", dependencies: ["Runtime", "Plans", "CSystem"], swiftSettings: compilerSettings),
     .testTarget(name: "DecodingTests", dependencies: ["Decoding"], swiftSettings: compilerSettings),
     .testTarget(
-        name: "CompilerTests", dependencies: ["Compiler", "Decoding"], resources: [.copy("Resources")],
+        name: "CompilerTests",
+        dependencies: [
+            "Checkpoints", "Compiler", "Decoding", "Kernels", "Lowering", "Models", "Passes", "Plans", "Runtime",
+        ], resources: [.copy("Resources")],
         swiftSettings: compilerSettings),
-    .testTarget(name: "CommandLineTests", dependencies: ["Compiler"], swiftSettings: compilerSettings),
+    .testTarget(
+        name: "CommandLineTests", dependencies: ["Checkpoints", "Compiler", "Plans"], swiftSettings: compilerSettings),
 ]
 
 let package = Package(

@@ -45,12 +45,10 @@ OPCODES = {
     4: ("quantize", [("input", "b"), ("output", "b")]),
     5: ("multiply", [("input", "b"), ("weight", "t"), ("bias", "o"), ("output", "b"), ("column", "n"),
                    ("accumulate", "n")]),
-    6: ("store_keys_and_values", [("projected", "b"), ("rotary", "b"), ("state", "s"), ("query_heads", "n"),
-                                  ("query_norm", "o"), ("key_norm", "o"), ("epsilon", "f")]),
-    7: ("attend", [("projected", "b"), ("state", "s"), ("query_heads", "n"), ("scale", "f"), ("window", "n"),
-                   ("output", "b")]),
     8: ("gate", [("input", "b"), ("output", "b")]),
     9: ("select_rows", [("input", "b"), ("output", "b")]),
+    10: ("attend", [("projected", "b"), ("rotary", "b"), ("state", "s"), ("query_heads", "n"), ("query_norm", "o"),
+                    ("key_norm", "o"), ("epsilon", "f"), ("scale", "f"), ("window", "n"), ("output", "b")]),
 }
 
 

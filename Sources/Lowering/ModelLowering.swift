@@ -49,7 +49,7 @@ public struct ModelLowering: Sendable {
     }
 
     private func lower(
-        _ attention: SoftmaxAttention, norm: Norm, at place: BlockPlace, into builder: inout ProgramBuilder
+        _ attention: Models.SoftmaxAttention, norm: Norm, at place: BlockPlace, into builder: inout ProgramBuilder
     ) throws(LoweringError) {
         let name = "\(place.name).attention"
         let projected = try normalizeAndMultiply(
@@ -58,12 +58,6 @@ public struct ModelLowering: Sendable {
         let state = builder.state(
             .keysAndValues(
                 heads: attention.keyHeads, dimensions: attention.dimensions, element: precision.cacheElement))
-        builder.body.append(
-            .storeKeysAndValues(
-                projected: projected, rotary: place.rotary, state: state, queryHeads: attention.queryHeads,
-                queryNorm: try builder.vector("\(name).query_norm", attention.queryNorm?.weight),
-                keyNorm: try builder.vector("\(name).key_norm", attention.keyNorm?.weight),
-                epsilon: attention.queryNorm?.epsilon ?? norm.epsilon))
         let sharedWidth = attention.queryHeads / attention.keyHeads * attention.dimensions
         let packing = builder.precision.packing(for: attention.output.weight)
         let mixed = builder.buffer(
@@ -71,8 +65,12 @@ public struct ModelLowering: Sendable {
             element: sharedWidth % Packing.group == 0 ? element(for: packing) : .float32)
         builder.body.append(
             .attend(
-                projected: projected, state: state, queryHeads: attention.queryHeads, scale: attention.scale,
-                window: attention.window ?? 0, output: mixed))
+                Plans.SoftmaxAttention(
+                    projected: projected, rotary: place.rotary, state: state, queryHeads: attention.queryHeads,
+                    queryNorm: try builder.vector("\(name).query_norm", attention.queryNorm?.weight),
+                    keyNorm: try builder.vector("\(name).key_norm", attention.keyNorm?.weight),
+                    epsilon: attention.queryNorm?.epsilon ?? norm.epsilon, scale: attention.scale,
+                    window: attention.window ?? 0, output: mixed)))
         try addProduct(attention.output, of: mixed, to: place.hidden, name: "\(name).output", into: &builder)
     }
 

@@ -5,10 +5,9 @@ enum Opcode: UInt32, CaseIterable {
     case normalize = 3
     case quantize = 4
     case multiply = 5
-    case storeKeysAndValues = 6
-    case attend = 7
     case gate = 8
     case selectRows = 9
+    case attend = 10
 }
 
 extension Instruction {
@@ -46,24 +45,18 @@ extension Instruction {
             writer.number32(output.value)
             writer.number32(column)
             writer.number32(accumulate ? 1 : 0)
-        case .storeKeysAndValues(
-            let projected, let rotary, let state, let queryHeads, let queryNorm, let keyNorm, let epsilon):
-            writer.unsigned(Opcode.storeKeysAndValues.rawValue)
-            writer.number32(projected.value)
-            writer.number32(rotary.value)
-            writer.number32(state.value)
-            writer.number32(queryHeads)
-            Instruction.encode(queryNorm, to: &writer)
-            Instruction.encode(keyNorm, to: &writer)
-            writer.float(epsilon)
-        case .attend(let projected, let state, let queryHeads, let scale, let window, let output):
+        case .attend(let attention):
             writer.unsigned(Opcode.attend.rawValue)
-            writer.number32(projected.value)
-            writer.number32(state.value)
-            writer.number32(queryHeads)
-            writer.float(scale)
-            writer.number32(window)
-            writer.number32(output.value)
+            writer.number32(attention.projected.value)
+            writer.number32(attention.rotary.value)
+            writer.number32(attention.state.value)
+            writer.number32(attention.queryHeads)
+            Instruction.encode(attention.queryNorm, to: &writer)
+            Instruction.encode(attention.keyNorm, to: &writer)
+            writer.float(attention.epsilon)
+            writer.float(attention.scale)
+            writer.number32(attention.window)
+            writer.number32(attention.output.value)
         case .gate(let input, let output):
             writer.unsigned(Opcode.gate.rawValue)
             writer.number32(input.value)
@@ -110,17 +103,14 @@ extension Instruction {
             self = .multiply(
                 input: input, weight: weight, bias: bias, output: output, column: column,
                 accumulate: accumulate == 1)
-        case .storeKeysAndValues:
-            self = .storeKeysAndValues(
-                projected: try BufferIndex(&reader), rotary: try BufferIndex(&reader),
-                state: StateIndex(try reader.number32()), queryHeads: try reader.number32(),
-                queryNorm: try Instruction.optionalTensor(&reader), keyNorm: try Instruction.optionalTensor(&reader),
-                epsilon: try reader.float())
         case .attend:
             self = .attend(
-                projected: try BufferIndex(&reader), state: StateIndex(try reader.number32()),
-                queryHeads: try reader.number32(), scale: try reader.float(), window: try reader.number32(),
-                output: try BufferIndex(&reader))
+                SoftmaxAttention(
+                    projected: try BufferIndex(&reader), rotary: try BufferIndex(&reader),
+                    state: StateIndex(try reader.number32()), queryHeads: try reader.number32(),
+                    queryNorm: try Instruction.optionalTensor(&reader),
+                    keyNorm: try Instruction.optionalTensor(&reader), epsilon: try reader.float(),
+                    scale: try reader.float(), window: try reader.number32(), output: try BufferIndex(&reader)))
         case .gate:
             self = .gate(input: try BufferIndex(&reader), output: try BufferIndex(&reader))
         case .selectRows:

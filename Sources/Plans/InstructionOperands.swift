@@ -22,10 +22,8 @@ extension Instruction {
             // Behind the first column, a row is already partly written.
             accumulate || column > 0
                 ? BufferUses(reads: [input], updates: output) : BufferUses(reads: [input], writes: output)
-        case .storeKeysAndValues(let projected, let rotary, _, _, _, _, _):
-            BufferUses(reads: [rotary], updates: projected)
-        case .attend(let projected, _, _, _, _, let output):
-            BufferUses(reads: [projected], writes: output)
+        case .attend(let attention):
+            BufferUses(reads: [attention.projected, attention.rotary], writes: attention.output)
         }
     }
 }

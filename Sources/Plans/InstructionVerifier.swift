@@ -1,13 +1,13 @@
 extension Verifier {
     /// Every operand exists and has the shape and kind that the instruction wants; nothing is read before it is
-    /// written; states are stored once, then attended; the head leaves the logits.
+    /// written; states are attended once; the head leaves the logits.
     func checkInstructions() throws(PlanError) {
         var body = InstructionVerifier(program: program, phase: .body)
         for (index, instruction) in program.body.enumerated() {
             try body.check(instruction, at: .body(index))
         }
-        for (index, isStored) in body.stored.enumerated() where !isStored {
-            throw PlanError(.invalid, "every state is stored once a step", at: .state(index))
+        for (index, isAttended) in body.attended.enumerated() where !isAttended {
+            throw PlanError(.invalid, "every state is attended once a step", at: .state(index))
         }
         var head = InstructionVerifier(program: program, phase: .head(writtenByBody: body.written))
         for (index, instruction) in program.head.enumerated() {
@@ -46,14 +46,14 @@ struct InstructionVerifier {
     let phase: Phase
     /// Which buffers this phase has written so far.
     private(set) var written: [Bool]
-    /// Which states have been stored so far.
-    private(set) var stored: [Bool]
+    /// Which states have been attended so far.
+    private(set) var attended: [Bool]
 
     init(program: Program, phase: Phase) {
         self.program = program
         self.phase = phase
         written = [Bool](repeating: false, count: program.buffers.count)
-        stored = [Bool](repeating: false, count: program.states.count)
+        attended = [Bool](repeating: false, count: program.states.count)
     }
 
     mutating func check(_ instruction: Instruction, at place: PlanError.Place) throws(PlanError) {
@@ -113,51 +113,48 @@ struct InstructionVerifier {
                     expected: .range(0, max(0, width - rows)), found: .number(column))
             }
             try checkFloat(output, width: width, at: place)
-        case .storeKeysAndValues(
-            let projected, let rotary, let state, let queryHeads, let queryNorm, let keyNorm, let epsilon):
-            try checkBodyOnly(at: place)
-            let dimensions = try checkProjected(projected, state: state, queryHeads: queryHeads, at: place)
-            try checkFloat(rotary, width: dimensions, at: place)
-            try checkVector(queryNorm, count: dimensions, at: place)
-            try checkVector(keyNorm, count: dimensions, at: place)
-            if queryNorm != nil || keyNorm != nil {
-                try checkEpsilon(epsilon, at: place)
-            } else {
-                try checkFinite(epsilon, at: place)
-            }
-            guard !stored[state.value] else {
-                throw PlanError(
-                    .invalid, "every state is stored once a step", at: place, found: .number(state.value))
-            }
-            stored[state.value] = true
-        case .attend(let projected, let state, let queryHeads, let scale, let window, let output):
-            try checkBodyOnly(at: place)
-            let dimensions = try checkProjected(projected, state: state, queryHeads: queryHeads, at: place)
-            guard stored[state.value] else {
-                throw PlanError(
-                    .invalid, "a state is stored before it is attended", at: place, found: .number(state.value))
-            }
-            try checkFinite(scale, at: place)
-            guard window >= 0, window <= Int(Int32.max) else {
-                throw PlanError(
-                    .invalid, "the window is within its limit", at: place, expected: .range(0, Int(Int32.max)),
-                    found: .number(window))
-            }
-            try equal(
-                try buffer(output, at: place).width, queryHeads * dimensions,
-                "attention returns a value for every query", at: place)
-            if try buffer(output, at: place).element == .quantized {
-                // Threads quantize the query heads of one key head by themselves: groups may not reach over.
-                try equal(
-                    width(ofQueriesPerKeyHead: queryHeads, dimensions, state: state) % Packing.group, 0,
-                    "the query heads of a key head fill whole groups", at: place)
-            }
+        case .attend(let attention):
+            try check(attention, at: place)
         case .gate(let input, let output):
             let half = try buffer(output, at: place)
             try checkFloat(input, width: 2 * half.width, at: place)
         case .selectRows:
             // Its own check: the one instruction whose input and output have different rows.
             return
+        }
+    }
+
+    private mutating func check(_ attention: SoftmaxAttention, at place: PlanError.Place) throws(PlanError) {
+        try checkBodyOnly(at: place)
+        let dimensions = try checkProjected(
+            attention.projected, state: attention.state, queryHeads: attention.queryHeads, at: place)
+        try checkFloat(attention.rotary, width: dimensions, at: place)
+        try checkVector(attention.queryNorm, count: dimensions, at: place)
+        try checkVector(attention.keyNorm, count: dimensions, at: place)
+        if attention.queryNorm != nil || attention.keyNorm != nil {
+            try checkEpsilon(attention.epsilon, at: place)
+        } else {
+            try checkFinite(attention.epsilon, at: place)
+        }
+        try checkFinite(attention.scale, at: place)
+        guard attention.window >= 0, attention.window <= Int(Int32.max) else {
+            throw PlanError(
+                .invalid, "the window is within its limit", at: place, expected: .range(0, Int(Int32.max)),
+                found: .number(attention.window))
+        }
+        guard !attended[attention.state.value] else {
+            throw PlanError(
+                .invalid, "every state is attended once a step", at: place, found: .number(attention.state.value))
+        }
+        attended[attention.state.value] = true
+        let output = try buffer(attention.output, at: place)
+        try equal(
+            output.width, attention.queryHeads * dimensions, "attention returns a value for every query", at: place)
+        if output.element == .quantized {
+            // Threads quantize the query heads of one key head by themselves: groups may not reach over.
+            try equal(
+                width(ofQueriesPerKeyHead: attention.queryHeads, dimensions, state: attention.state) % Packing.group,
+                0, "the query heads of a key head fill whole groups", at: place)
         }
     }
 

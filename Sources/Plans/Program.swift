@@ -119,6 +119,44 @@ public enum CacheElement: UInt32, Sendable, Equatable {
     }
 }
 
+/// The operands of softmax attention.
+///
+/// Each row of `projected` (queries | keys | values) is split into heads; query and key heads go through RMSNorm where
+/// weights are given, and are rotated; keys and values become the state's uncommitted slots; then each row's queries
+/// attend to its ancestors, itself and the committed prefix.
+public struct SoftmaxAttention: Sendable, Equatable {
+    public var projected: BufferIndex
+    public var rotary: BufferIndex
+    public var state: StateIndex
+    public var queryHeads: Int
+    public var queryNorm: TensorIndex?
+    public var keyNorm: TensorIndex?
+    public var epsilon: Float
+    /// Factor of the scores.
+    public var scale: Float
+    /// 0, or how many of the last positions a row sees.
+    public var window: Int
+    /// `queryHeads` times the state's dimensions wide; it may be quantized where the query heads of one key head fill
+    /// whole groups of 32.
+    public var output: BufferIndex
+
+    public init(
+        projected: BufferIndex, rotary: BufferIndex, state: StateIndex, queryHeads: Int, queryNorm: TensorIndex?,
+        keyNorm: TensorIndex?, epsilon: Float, scale: Float, window: Int, output: BufferIndex
+    ) {
+        self.projected = projected
+        self.rotary = rotary
+        self.state = state
+        self.queryHeads = queryHeads
+        self.queryNorm = queryNorm
+        self.keyNorm = keyNorm
+        self.epsilon = epsilon
+        self.scale = scale
+        self.window = window
+        self.output = output
+    }
+}
+
 /// One phase of a step: all threads run it, then all wait for each other.
 ///
 /// Inputs are buffers written earlier in the same step; quantized outputs are quantized as they are written.
@@ -138,17 +176,8 @@ public enum Instruction: Sendable, Equatable {
     case multiply(
         input: BufferIndex, weight: TensorIndex, bias: TensorIndex?, output: BufferIndex, column: Int,
         accumulate: Bool)
-    /// Splits each row of `projected` (queries | keys | values) into heads; applies RMSNorm to each query and key head
-    /// where weights are given, rotates queries (in place) and keys, and writes keys and values to the state's
-    /// uncommitted slots.
-    case storeKeysAndValues(
-        projected: BufferIndex, rotary: BufferIndex, state: StateIndex, queryHeads: Int, queryNorm: TensorIndex?,
-        keyNorm: TensorIndex?, epsilon: Float)
-    /// Softmax attention of each row's queries over its ancestors and the committed prefix: all of it, or the last
-    /// `window` positions when `window` > 0. Output width = queryHeads * dimensions; it may be quantized where the query
-    /// heads of one key head fill whole groups of 32.
-    case attend(
-        projected: BufferIndex, state: StateIndex, queryHeads: Int, scale: Float, window: Int, output: BufferIndex)
+    /// Softmax attention with the keys and values of a state, which it first extends by the step's rows.
+    case attend(SoftmaxAttention)
     /// SwiGLU over rows that hold gate | up; the output, half as wide, may be quantized.
     case gate(input: BufferIndex, output: BufferIndex)
     /// output[i] = input[row asked for i]: from the step's rows to the head's rows.

@@ -10,9 +10,12 @@ struct HeadNorms {
 
 extension Execution {
     /// Work is cut into (row, head) pairs: query heads first, then key heads, then value heads.
-    func storeKeysAndValues(
-        projected: BufferIndex, rotary: BufferIndex, state: StateIndex, queryHeads: Int, norms: HeadNorms
-    ) {
+    func storeKeysAndValues(_ attention: SoftmaxAttention) {
+        let (projected, rotary, queryHeads) = (attention.projected, attention.rotary, attention.queryHeads)
+        let state = attention.state
+        let norms = HeadNorms(
+            query: engine.vector(attention.queryNorm), key: engine.vector(attention.keyNorm),
+            epsilon: attention.epsilon)
         session.withCache(state) { cache in
             let dimensions = cache.dimensions
             let heads = queryHeads + 2 * cache.heads
@@ -71,9 +74,9 @@ extension Execution {
     }
 
     /// Work is cut into (row, key head) pairs, so that the query heads of one key head share a pass over its cache.
-    func attend(
-        projected: BufferIndex, state: StateIndex, queryHeads: Int, scale: Float, window: Int, output: BufferIndex
-    ) {
+    func attend(_ attention: SoftmaxAttention) {
+        let (projected, state, queryHeads) = (attention.projected, attention.state, attention.queryHeads)
+        let (scale, window, output) = (attention.scale, attention.window, attention.output)
         session.withCache(state) { cache in
             let group = queryHeads / cache.heads
             let width = cache.dimensions * group

@@ -39,14 +39,10 @@ struct Execution {
         case .multiply(let input, let weight, let bias, let output, let column, let accumulate):
             multiply(
                 input: input, weight: weight, bias: bias, output: output, column: column, accumulate: accumulate)
-        case .storeKeysAndValues(
-            let projected, let rotary, let state, let heads, let queryNorm, let keyNorm, let epsilon):
-            storeKeysAndValues(
-                projected: projected, rotary: rotary, state: state, queryHeads: heads,
-                norms: HeadNorms(query: engine.vector(queryNorm), key: engine.vector(keyNorm), epsilon: epsilon))
-        case .attend(let projected, let state, let heads, let scale, let window, let output):
-            attend(
-                projected: projected, state: state, queryHeads: heads, scale: scale, window: window, output: output)
+        case .attend(let attention):
+            storeKeysAndValues(attention)
+            engine.pool.barrier(thread: thread)
+            attend(attention)
         case .gate(let input, let output):
             gate(input: input, output: output)
         case .selectRows(let input, let output):

@@ -14,9 +14,9 @@ struct ThreadScratch: ~Copyable {
 
     init(engine: borrowing Engine, slots: Int) throws(RuntimeError) {
         var heads = 1
-        for case .attend(_, let state, let queryHeads, _, _, _) in engine.program.body {
-            if case .keysAndValues(let keyHeads, _, _) = engine.program.states[state.value] {
-                heads = max(heads, queryHeads / max(1, keyHeads))
+        for case .attend(let attention) in engine.program.body {
+            if case .keysAndValues(let keyHeads, _, _) = engine.program.states[attention.state.value] {
+                heads = max(heads, attention.queryHeads / max(1, keyHeads))
             }
         }
         var width = 1

@@ -34,10 +34,10 @@ import Testing
         var limits = Limits.standard
         limits.buffers = 12
         limits.nameBytes = 20
-        limits.instructions = 24
+        limits.instructions = 22
         limits.states = 2
         _ = try Plan(bytes: bytes, limits: limits)
-        limits.instructions = 23
+        limits.instructions = 21
         #expect(throws: PlanError.self) { try Plan(bytes: bytes, limits: limits) }
         limits.instructions = Int.max
         limits.nameBytes = Int.max

@@ -90,8 +90,8 @@ import Testing
             #expect(summary.program.body.count == plan.program.body.count)
             #expect(
                 Set((summary.program.body + summary.program.head).map(\.name)) == [
-                    "embed", "rotary_table", "normalize", "quantize", "multiply", "store_keys_and_values", "attend",
-                    "gate", "select_rows",
+                    "embed", "rotary_table", "normalize", "quantize", "multiply", "attend", "gate",
+                    "select_rows",
                 ])
             #expect(summary.program.maximumRows == plan.program.maximumRows)
             #expect(summary.program.vocabularySize == SmallPlan.vocabulary)

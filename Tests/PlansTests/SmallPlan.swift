@@ -27,12 +27,7 @@ enum SmallPlan {
                 input: quantized, weight: tensor("0.qkv"), bias: tensor("0.bias"), output: projected, column: 0,
                 accumulate: false
             ),
-            .storeKeysAndValues(
-                projected: projected, rotary: rotary, state: StateIndex(0), queryHeads: queryHeads, queryNorm: nil,
-                keyNorm: nil, epsilon: 0),
-            .attend(
-                projected: projected, state: StateIndex(0), queryHeads: queryHeads, scale: 0.176, window: 0,
-                output: attended),
+            attend(epsilon: 0, scale: 0.176),
             .multiply(input: attended, weight: tensor("0.o"), bias: nil, output: residual, column: 0, accumulate: true),
         ]
         body += feedForward(up: tensor("0.up"), down: tensor("0.down"))
@@ -40,12 +35,9 @@ enum SmallPlan {
             .normalize(input: residual, weight: nil, epsilon: epsilon, output: normed),
             .multiply(
                 input: normed, weight: tensor("1.qkv"), bias: nil, output: projected, column: 0, accumulate: false),
-            .storeKeysAndValues(
-                projected: projected, rotary: rotary, state: StateIndex(1), queryHeads: queryHeads,
-                queryNorm: tensor("1.query_norm"), keyNorm: tensor("1.key_norm"), epsilon: epsilon),
-            .attend(
-                projected: projected, state: StateIndex(1), queryHeads: queryHeads, scale: 0.176, window: 8,
-                output: attendedFloat),
+            attend(
+                state: StateIndex(1), queryNorm: tensor("1.query_norm"), keyNorm: tensor("1.key_norm"),
+                epsilon: epsilon, scale: 0.176, window: 8, output: attendedFloat),
             .multiply(
                 input: attendedFloat, weight: tensor("1.o"), bias: nil, output: residual, column: 0, accumulate: true),
         ]
@@ -67,6 +59,18 @@ enum SmallPlan {
             ],
             logits: logits, maximumRows: 16, maximumOutputs: 4, contextLength: 256, vocabularySize: vocabulary,
             arenaBytes: arenaBytes)
+    }
+
+    /// Attention with the operands of the first layer, but for those given.
+    static func attend(
+        projected: BufferIndex = projected, rotary: BufferIndex = rotary, state: StateIndex = StateIndex(0),
+        queryHeads: Int = queryHeads, queryNorm: TensorIndex? = nil, keyNorm: TensorIndex? = nil, epsilon: Float = 0,
+        scale: Float = 1, window: Int = 0, output: BufferIndex = attended
+    ) -> Instruction {
+        .attend(
+            SoftmaxAttention(
+                projected: projected, rotary: rotary, state: state, queryHeads: queryHeads, queryNorm: queryNorm,
+                keyNorm: keyNorm, epsilon: epsilon, scale: scale, window: window, output: output))
     }
 
     static let residual = BufferIndex(0)

@@ -71,7 +71,7 @@ extension VerifierTests {
             $0.contextLength = 1 << 24
             $0.states[0] = .keysAndValues(heads: 1 << 24, dimensions: 1 << 24, element: .float16)
         },
-        Case("never stored", "every state is stored once a step") { $0.states.append($0.states[0]) },
+        Case("never attended", "every state is attended once a step") { $0.states.append($0.states[0]) },
         Case("heads do not divide", "query heads are a multiple of the key heads") {
             $0.states[0] = .keysAndValues(heads: 3, dimensions: 32, element: .float16)
         },
@@ -85,7 +85,7 @@ extension VerifierTests {
             $0.body[2] = .normalize(input: BufferIndex(12), weight: nil, epsilon: 1, output: P.normed)
         },
         Case("unknown tensor", "a tensor exists") { $0.body[0] = .embed(table: TensorIndex(15), output: P.residual) },
-        Case("unknown state", "a state exists") { $0.body[6] = P.attend(state: StateIndex(2)) },
+        Case("unknown state", "a state exists") { $0.body[5] = P.attend(state: StateIndex(2)) },
         Case("vector as matrix", "an operand is a matrix") {
             $0.body[0] = .embed(table: P.tensor("norm"), output: P.residual)
         },
@@ -155,23 +155,23 @@ extension VerifierTests {
                 input: P.quantized, weight: P.tensor("0.qkv"), bias: P.tensor("norm"), output: P.projected, column: 0,
                 accumulate: false)
         },
-        Case("projection width", operandWidth) { $0.body[5] = P.store(queryHeads: 1) },
-        Case("no query heads", "the heads fit the projection") { $0.body[5] = P.store(queryHeads: 0) },
-        Case("rotary of another width", operandWidth) { $0.body[5] = P.store(rotary: P.normed) },
+        Case("projection width", operandWidth) { $0.body[5] = P.attend(queryHeads: 1) },
+        Case("no query heads", "the heads fit the projection") { $0.body[5] = P.attend(queryHeads: 0) },
+        Case("rotary of another width", operandWidth) { $0.body[5] = P.attend(rotary: P.normed) },
         Case("query norm", "a vector has the length that the instruction wants") {
-            $0.body[5] = P.store(queryNorm: P.tensor("norm"), epsilon: 1)
+            $0.body[5] = P.attend(queryNorm: P.tensor("norm"), epsilon: 1)
         },
         Case("query norm's epsilon", "epsilon is finite and above zero") {
-            $0.body[5] = P.store(queryNorm: P.tensor("1.query_norm"), epsilon: 0)
+            $0.body[5] = P.attend(queryNorm: P.tensor("1.query_norm"), epsilon: 0)
         },
-        Case("infinite scale", "a number is finite") { $0.body[6] = P.attend(scale: .infinity) },
-        Case("negative window", "the window is within its limit") { $0.body[6] = P.attend(window: -1) },
-        Case("huge window", "the window is within its limit") { $0.body[6] = P.attend(window: 1 << 31) },
+        Case("infinite scale", "a number is finite") { $0.body[5] = P.attend(scale: .infinity) },
+        Case("negative window", "the window is within its limit") { $0.body[5] = P.attend(window: -1) },
+        Case("huge window", "the window is within its limit") { $0.body[5] = P.attend(window: 1 << 31) },
         Case("attention width", "attention returns a value for every query") {
-            $0.body[6] = P.attend(output: P.rotary)
+            $0.body[5] = P.attend(output: P.rotary)
         },
-        Case("gate width", operandWidth) { $0.body[10] = .gate(input: P.normed, output: P.gated) },
-        Case("gate of quantized", operandElement) { $0.body[10] = .gate(input: P.quantized, output: P.gated) },
+        Case("gate width", operandWidth) { $0.body[9] = .gate(input: P.normed, output: P.gated) },
+        Case("gate of quantized", operandElement) { $0.body[9] = .gate(input: P.quantized, output: P.gated) },
         Case("select another width", operandWidth) { $0.head[0] = .selectRows(input: P.rotary, output: P.picked) },
         Case("logits width", "logits are float32 and as wide as the vocabulary") { $0.logits = P.picked },
     ]
@@ -184,15 +184,14 @@ extension VerifierTests {
         Case("read before written", written) { $0.body.swapAt(2, 3) },
         Case("accumulate into nothing", written) { $0.body.remove(at: 0) },
         Case("attend what was not projected", written) {
-            $0.body[5] = P.store(projected: P.gateUp)
+            $0.body[5] = P.attend(projected: P.gateUp)
         },
-        Case("attend before store", "a state is stored before it is attended") { $0.body.swapAt(5, 6) },
-        Case("store twice", "every state is stored once a step") { $0.body.insert(P.store(), at: 6) },
+        Case("attend twice", "every state is attended once a step") { $0.body.insert(P.attend(), at: 6) },
         Case("in place", "an instruction does not write what it reads") {
             $0.body[2] = .normalize(input: P.residual, weight: nil, epsilon: 1, output: P.residual)
         },
         Case("accumulate over the input", "an instruction does not write what it reads") {
-            $0.body[17] = .multiply(
+            $0.body[15] = .multiply(
                 input: P.residual, weight: P.tensor("1.o"), bias: nil, output: P.residual, column: 0, accumulate: true)
         },
         Case("head's rows in the body", rows) {

@@ -77,8 +77,8 @@ import Testing
                     $0.body[2] = .normalize(
                         input: SmallPlan.residual, weight: TensorIndex(value), epsilon: 1, output: SmallPlan.normed)
                 },
-                { $0.body[6] = SmallPlan.attend(state: StateIndex(value)) },
-                { $0.body[6] = SmallPlan.attend(queryHeads: value) }, { $0.body[6] = SmallPlan.attend(window: value) },
+                { $0.body[5] = SmallPlan.attend(state: StateIndex(value)) },
+                { $0.body[5] = SmallPlan.attend(queryHeads: value) }, { $0.body[5] = SmallPlan.attend(window: value) },
             ]
             // Raised limits must not open the way to an overflow.
             var open = Limits.standard
@@ -97,23 +97,6 @@ import Testing
 }
 
 extension SmallPlan {
-    static func attend(
-        state: StateIndex = StateIndex(0), queryHeads: Int = queryHeads, scale: Float = 1, window: Int = 0,
-        output: BufferIndex = attended
-    ) -> Instruction {
-        .attend(
-            projected: projected, state: state, queryHeads: queryHeads, scale: scale, window: window, output: output)
-    }
-
-    static func store(
-        projected: BufferIndex = projected, rotary: BufferIndex = rotary, state: Int = 0, queryHeads: Int = queryHeads,
-        queryNorm: TensorIndex? = nil, epsilon: Float = 0
-    ) -> Instruction {
-        .storeKeysAndValues(
-            projected: projected, rotary: rotary, state: StateIndex(state), queryHeads: queryHeads,
-            queryNorm: queryNorm, keyNorm: nil, epsilon: epsilon)
-    }
-
     static func tensor(_ name: String) -> TensorIndex {
         TensorIndex(program().tensors.firstIndex { $0.name == [UInt8](name.utf8) } ?? -1)
     }

@@ -45,19 +45,15 @@ public struct InstructionOutline: Sendable, Equatable {
                 ("input", .buffer(input)), ("weight", .tensor(weight)), ("bias", bias.map(Operand.tensor)),
                 ("output", .buffer(output)), ("column", .count(column)), ("accumulate", .flag(accumulate)),
             ]
-        case .storeKeysAndValues(
-            let projected, let rotary, let state, let queryHeads, let queryNorm, let keyNorm, let epsilon):
-            operation = "store keys and values"
-            parts = [
-                ("projected", .buffer(projected)), ("rotary", .buffer(rotary)), ("state", .state(state)),
-                ("query heads", .count(queryHeads)), ("query norm", queryNorm.map(Operand.tensor)),
-                ("key norm", keyNorm.map(Operand.tensor)), ("epsilon", .number(epsilon)),
-            ]
-        case .attend(let projected, let state, let queryHeads, let scale, let window, let output):
+        case .attend(let attention):
             operation = "attend"
             parts = [
-                ("projected", .buffer(projected)), ("state", .state(state)), ("query heads", .count(queryHeads)),
-                ("scale", .number(scale)), ("window", .count(window)), ("output", .buffer(output)),
+                ("projected", .buffer(attention.projected)), ("rotary", .buffer(attention.rotary)),
+                ("state", .state(attention.state)), ("query heads", .count(attention.queryHeads)),
+                ("query norm", attention.queryNorm.map(Operand.tensor)),
+                ("key norm", attention.keyNorm.map(Operand.tensor)), ("epsilon", .number(attention.epsilon)),
+                ("scale", .number(attention.scale)), ("window", .count(attention.window)),
+                ("output", .buffer(attention.output)),
             ]
         case .gate(let input, let output):
             operation = "gate"

@@ -9,12 +9,8 @@ extension ProgramNames {
         let reads = uses.reads.map { shaped($0, in: layer) }.joined(separator: ", ")
         if !reads.isEmpty { text += "\(reads) " }
         if let output = uses.writes { text += "-> \(shaped(output, in: layer))" }
-        if let output = uses.updates {
-            if case .multiply(_, _, _, _, _, let accumulate) = instruction {
-                text += (accumulate ? "-> added to " : "-> ") + shaped(output, in: layer)
-            } else {
-                text += "-> \(shaped(output, in: layer)) in place"
-            }
+        if let output = uses.updates, case .multiply(_, _, _, _, _, let accumulate) = instruction {
+            text += (accumulate ? "-> added to " : "-> ") + shaped(output, in: layer)
         }
         for detail in details(of: instruction, in: layer) { text += "; \(detail)" }
         return text
