@@ -55,9 +55,10 @@ $(MODEL): FORCE | setup
 $(EVAL_TEXT): FORCE | setup
 	@scripts/fetch_eval_text.sh $@
 
+# Swift's libraries inside the program: it starts sooner, takes less memory, and runs where there is no Swift.
 $(LATHE): FORCE | setup
 	@scripts/drop_stale_modules.sh .build
-	@swift build -c release --product lathe >&2
+	@swift build -c release --static-swift-stdlib --product lathe >&2
 
 $(RUNNER) $(RUNNER)-static: FORCE | setup
 	@scripts/build_runner.sh $@

@@ -21,7 +21,7 @@ extension Execution {
         product.accumulate = accumulate
         let kernel = engine.products[Int(matrix.packing.rawValue)]
         let tiles = (matrix.rows + Packing.tileRows - 1) / Packing.tileRows
-        let isFew = product.rows <= ReplicaPlan.maximumRows
+        let isFew = product.rows <= Execution.rowsThatStream
         let tilesInUnit = isFew ? 1 : tilesInUnit(of: matrix, tiles: tiles)
         engine.pool.forEachRange(of: (tiles + tilesInUnit - 1) / tilesInUnit, isCoarse: isFew, thread: thread) {
             units in
@@ -42,6 +42,9 @@ extension Execution {
             search.offer(logits, from: column + first, row: row, thread: thread)
         }
     }
+
+    /// Rows up to which a product waits for its weights to come from memory rather than for its sums.
+    private static let rowsThatStream = 8
 
     /// For many rows: small enough that threads end together, and pairs, since kernels take two tiles at once.
     private func tilesInUnit(of matrix: Engine.Matrix, tiles: Int) -> Int {
