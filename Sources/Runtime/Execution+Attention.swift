@@ -1,75 +1,7 @@
 import Kernels
 import Plans
 
-/// RMSNorm of query and key heads, where a model has it.
-struct HeadNorms {
-    let query: UnsafePointer<Float>?
-    let key: UnsafePointer<Float>?
-    let epsilon: Float
-}
-
 extension Execution {
-    /// Work is cut into (row, head) pairs: query heads first, then key heads, then value heads.
-    func storeKeysAndValues(
-        projected: BufferIndex, rotary: BufferIndex, state: StateIndex, queryHeads: Int, norms: HeadNorms
-    ) {
-        session.withCache(state) { cache in
-            let dimensions = cache.dimensions
-            let heads = queryHeads + 2 * cache.heads
-            for unit in share(of: session.step.rows.count * heads) {
-                let (row, head) = (unit / heads, unit % heads)
-                let values = floats(projected, row: row) + head * dimensions
-                let slot = session.step.committed + row
-                if head < queryHeads {
-                    normalizeAndRotate(values, norm: norms.query, norms.epsilon, rotary, row: row, dimensions)
-                } else if head < queryHeads + cache.heads {
-                    normalizeAndRotate(values, norm: norms.key, norms.epsilon, rotary, row: row, dimensions)
-                    storeKey(values, in: cache, head: head - queryHeads, slot: slot)
-                } else {
-                    storeValue(values, in: cache, head: head - queryHeads - cache.heads, slot: slot)
-                }
-            }
-        }
-    }
-
-    private func normalizeAndRotate(
-        _ values: UnsafeMutablePointer<Float>, norm: UnsafePointer<Float>?, _ epsilon: Float, _ rotary: BufferIndex,
-        row: Int, _ dimensions: Int
-    ) {
-        if let norm { kernels.rms_norm(values, norm, dimensions, epsilon, values) }
-        let table = floats(rotary, row: row)
-        kernels.rotate(values, dimensions / 2, table, table + dimensions / 2)
-    }
-
-    private func storeKey(
-        _ values: UnsafePointer<Float>, in cache: borrowing KeyValueCache, head: Int, slot: Int
-    ) {
-        let keys = cache.keys(head: head, fromBlockOf: 0)
-        let first = cache.keyIndex(slot: slot)
-        switch cache.element {
-        case .float16:
-            let keys = keys.assumingMemoryBound(to: UInt16.self)
-            for dimension in 0..<cache.dimensions {
-                keys[first + dimension * 16] = lathe_f32_to_f16(values[dimension])
-            }
-        case .float32:
-            let keys = keys.assumingMemoryBound(to: Float.self)
-            for dimension in 0..<cache.dimensions { keys[first + dimension * 16] = values[dimension] }
-        }
-    }
-
-    private func storeValue(
-        _ values: UnsafePointer<Float>, in cache: borrowing KeyValueCache, head: Int, slot: Int
-    ) {
-        let destination = cache.values(head: head, from: slot)
-        switch cache.element {
-        case .float16:
-            kernels.to_f16(values, cache.dimensions, destination.assumingMemoryBound(to: UInt16.self))
-        case .float32:
-            destination.copyMemory(from: values, byteCount: cache.dimensions * 4)
-        }
-    }
-
     /// Work is cut into (row, key head) pairs, so that the query heads of one key head share a pass over its cache.
     func attend(
         projected: BufferIndex, state: StateIndex, queryHeads: Int, scale: Float, window: Int, output: BufferIndex
