@@ -24,9 +24,9 @@ extension Execution {
                     normalizeAndRotate(values, norm: norms.query, norms.epsilon, rotary, row: row, dimensions)
                 } else if head < queryHeads + cache.heads {
                     normalizeAndRotate(values, norm: norms.key, norms.epsilon, rotary, row: row, dimensions)
-                    cache.storeKey(values, head: head - queryHeads, slot: slot, kernels: kernels)
+                    cache.storeKey(values, head: head - queryHeads, slot: slot, kernels: engine.kernels)
                 } else {
-                    cache.storeValue(values, head: head - queryHeads - cache.heads, slot: slot, kernels: kernels)
+                    cache.storeValue(values, head: head - queryHeads - cache.heads, slot: slot, kernels: engine.kernels)
                 }
             }
         }
