@@ -33,6 +33,7 @@ void lathe_softmax_segment_scalar(float *scores, size_t stride, size_t queries, 
         const size_t begin = begins[query], end = ends[query];
         float most = begin < end ? x[begin] : 0.0f;
         for (size_t i = begin; i < end; i++) { most = x[i] > most ? x[i] : most; }
+        most = most + 0.0f;
         float partials[16] = {0};
         for (size_t i = 0; i < padded; i++) {
             x[i] = begin <= i && i < end ? lathe_exp(x[i] - most) : 0.0f;

@@ -37,7 +37,7 @@ LANES void softmax_row(float *x, size_t padded, size_t begin, size_t end, float 
     for (size_t i = end; i < last; i++) { x[i] = -INFINITY; }
     lanes most = lanes_load(x + first);
     for (size_t i = first + 16; i < last; i += 16) { most = lanes_larger(most, lanes_load(x + i)); }
-    *largest = lanes_largest(most);
+    *largest = lanes_largest(most) + 0.0f;
     const lanes shift = lanes_splat(*largest);
     lanes partials = lanes_zero();
     for (size_t i = first; i < last; i += 16) {
@@ -90,9 +90,14 @@ LANES void value_block(const lathe_weighted_values *o, lathe_packing packing, si
     const bool whole = width == chunks * 16;
     lanes sums[VALUE_QUERIES_MOST][VALUE_CHUNKS_MOST];
     for (size_t q = 0; q < queries; q++) {
-        for (size_t c = 0; c < chunks; c++) {
-            const float *sum = output + q * o->output_stride + c * 16;
-            sums[q][c] = first ? lanes_zero() : whole ? lanes_load(sum) : lanes_load_some(sum, width);
+        for (size_t c = 0; c < chunks; c++) { sums[q][c] = lanes_zero(); }
+    }
+    if (!first) {
+        for (size_t q = 0; q < queries; q++) {
+            for (size_t c = 0; c < chunks; c++) {
+                const float *sum = output + q * o->output_stride + c * 16;
+                sums[q][c] = whole ? lanes_load(sum) : lanes_load_some(sum, width);
+            }
         }
     }
     for (size_t i = 0; i < o->count; i++) {
@@ -106,14 +111,18 @@ LANES void value_block(const lathe_weighted_values *o, lathe_packing packing, si
             for (size_t c = 0; c < chunks; c++) { sums[q][c] = lanes_fma(weight, value[c], sums[q][c]); }
         }
     }
+    if (last) {
+        for (size_t q = 0; q < queries; q++) {
+            for (size_t c = 0; c < chunks; c++) { sums[q][c] = lanes_add(sums[q][c], lanes_zero()); }
+        }
+    }
     for (size_t q = 0; q < queries; q++) {
         for (size_t c = 0; c < chunks; c++) {
             float *sum = output + q * o->output_stride + c * 16;
-            const lanes result = last ? lanes_add(sums[q][c], lanes_zero()) : sums[q][c];
             if (whole) {
-                lanes_store(sum, result);
+                lanes_store(sum, sums[q][c]);
             } else {
-                lanes_store_some(sum, result, width);
+                lanes_store_some(sum, sums[q][c], width);
             }
         }
     }
@@ -202,31 +211,45 @@ LATHE_TARGET static void weigh_values(const lathe_weighted_values *operands) {
     }
 }
 
+/// Merges one query's outputs: `kept` and `gained` are its two exponentials.
+LANES void merge_outputs(size_t dimensions, float kept, float gained, const float *added, float *output) {
+    size_t d = 0;
+    for (; d + 16 <= dimensions; d += 16) {
+        const lanes sum = lanes_multiply(lanes_load(added + d), lanes_splat(gained));
+        lanes_store(output + d, lanes_fma(lanes_load(output + d), lanes_splat(kept), sum));
+    }
+    for (; d < dimensions; d++) { output[d] = fmaf(output[d], kept, added[d] * gained); }
+}
+
 LATHE_TARGET static void merge_segment(size_t queries, size_t dimensions, const float *segment_largest,
                                        const float *segment_sums, const float *segment_outputs, float *largest,
                                        float *sums, float *outputs) {
-    for (size_t query = 0; query < queries; query++) {
-        const float *added = segment_outputs + query * dimensions;
-        float *output = outputs + query * dimensions;
-        if (segment_sums[query] == 0.0f) { continue; }
-        if (sums[query] == 0.0f) {
-            largest[query] = segment_largest[query];
-            sums[query] = segment_sums[query];
-            memcpy(output, added, dimensions * sizeof *output);
-            continue;
+    for (size_t first = 0; first < queries; first += 16) {
+        const size_t count = queries - first < 16 ? queries - first : 16;
+        float most[16], kept[16] = {0}, gained[16] = {0};
+        for (size_t i = 0; i < count; i++) {
+            const float a = largest[first + i], b = segment_largest[first + i];
+            most[i] = a > b ? a : b;
+            kept[i] = a - most[i];
+            gained[i] = b - most[i];
         }
-        const float most = largest[query] > segment_largest[query] ? largest[query] : segment_largest[query];
-        const float a = lathe_exp(largest[query] - most);
-        const float b = lathe_exp(segment_largest[query] - most);
-        largest[query] = most;
-        sums[query] = fmaf(sums[query], a, segment_sums[query] * b);
-        const lanes kept = lanes_splat(a), gained = lanes_splat(b);
-        size_t d = 0;
-        for (; d + 16 <= dimensions; d += 16) {
-            const lanes sum = lanes_multiply(lanes_load(added + d), gained);
-            lanes_store(output + d, lanes_fma(lanes_load(output + d), kept, sum));
+        lanes_store(kept, lanes_exp(lanes_load(kept)));
+        lanes_store(gained, lanes_exp(lanes_load(gained)));
+        for (size_t i = 0; i < count; i++) {
+            const size_t query = first + i;
+            const float *added = segment_outputs + query * dimensions;
+            float *output = outputs + query * dimensions;
+            if (segment_sums[query] == 0.0f) { continue; }
+            if (sums[query] == 0.0f) {
+                largest[query] = segment_largest[query];
+                sums[query] = segment_sums[query];
+                memcpy(output, added, dimensions * sizeof *output);
+                continue;
+            }
+            largest[query] = most[i];
+            sums[query] = fmaf(sums[query], kept[i], segment_sums[query] * gained[i]);
+            merge_outputs(dimensions, kept[i], gained[i], added, output);
         }
-        for (; d < dimensions; d++) { output[d] = fmaf(output[d], a, added[d] * b); }
     }
 }
 

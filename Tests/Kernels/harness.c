@@ -285,6 +285,9 @@ static void compare_softmax(random_source *source, size_t queries, size_t count)
         begins[q] = q % 2 == 0 ? 0 : next_bits(source) % (uint32_t)(count + 1);
         ends[q] = q % 4 == 0 ? (uint32_t)count : next_bits(source) % (uint32_t)(count + 1);
         if (q % 4 == 0 && count > 1) { a[q * stride + count / 2] = -1.0f / 0.0f; }
+        if (q % 5 == 3) {  // the largest is a zero, of either sign
+            for (size_t i = 0; i < stride; i++) { a[q * stride + i] = next_bits(source) % 2 == 0 ? 0.0f : -0.0f; }
+        }
     }
     memcpy(b, a, queries * stride * sizeof *b);
     float *m = take(queries * sizeof *m), *n = take(queries * sizeof *n);

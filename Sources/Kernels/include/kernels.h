@@ -142,7 +142,7 @@ typedef struct lathe_kernels {
     void (*from_f16)(const uint16_t *x, size_t n, float *y);
 
     /// Softmax of one segment, not yet divided, for `queries` rows of scores, `stride` apart. Row r sees the positions
-    /// begins[r] <= i < ends[r]: m = their largest score; e = lathe_exp(x - m) in place, and 0 at every other position
+    /// begins[r] <= i < ends[r]: m = their largest score + 0.0f (one of -0 becomes +0); e = lathe_exp(x - m) in place, and 0 at every other position
     /// below `count` rounded up to a multiple of 16, which each row has room for; l = sum of e in 16 partials. Where
     /// begins[r] >= ends[r], m = l = 0. Negative infinity is allowed where one visible score is finite.
     void (*softmax_segment)(float *scores, size_t stride, size_t queries, size_t count, const uint32_t *begins,
