@@ -61,6 +61,7 @@ LATHE_TARGET static void softmax_segment(float *scores, size_t stride, size_t qu
 enum {
     VALUE_QUERIES_MOST = 6,  // queries of one block: 6, 4, 3, 2 or 1
     VALUE_CHUNKS_MOST = 4,   // times 16 dimensions
+    VALUE_PREFETCH_BYTES = 4096,
     VALUE_BATCH = 64,        // positions, and dimensions, that are converted at once for many queries: 16 KiB
 };
 
@@ -79,6 +80,13 @@ LANES lanes load_value(lathe_packing packing, const uint8_t *row, size_t dimensi
     return count == 16 ? lanes_load_elements(packing, start) : lanes_load_some_elements(packing, start, count);
 }
 
+/// Asks for a value row that follows this one at some distance: the next segment's, near the end of one.
+LANES void prefetch_value(const uint8_t *row, size_t row_bytes) {
+    for (size_t offset = 0; offset < row_bytes; offset += 64) {
+        __builtin_prefetch(row + VALUE_PREFETCH_BYTES + offset, 0, 3);
+    }
+}
+
 /// Adds the positions [0, count) to the sums of `queries` queries from `query` on, in `width` dimensions from `d` on:
 /// `chunks` times 16, or fewer in one chunk. `o` is the part of the operands that is added: the sums start from 0 with the
 /// `first` part, and the `last` one makes zeros positive.
@@ -88,6 +96,7 @@ LANES void value_block(const lathe_weighted_values *o, lathe_packing packing, si
     const float *weights = o->weights + query * o->weight_stride;
     float *output = o->output + query * o->output_stride + d;
     const bool whole = width == chunks * 16;
+    const bool prefetches = first && last && d == 0 && query == 0;
     lanes sums[VALUE_QUERIES_MOST][VALUE_CHUNKS_MOST];
     for (size_t q = 0; q < queries; q++) {
         for (size_t c = 0; c < chunks; c++) { sums[q][c] = lanes_zero(); }
@@ -103,6 +112,7 @@ LANES void value_block(const lathe_weighted_values *o, lathe_packing packing, si
     for (size_t i = 0; i < o->count; i++) {
         const uint8_t *row = o->values + (o->slots != NULL ? o->slots[i] : i) * row_bytes;
         lanes value[VALUE_CHUNKS_MOST];
+        if (prefetches) { prefetch_value(row, row_bytes); }
         for (size_t c = 0; c < chunks; c++) {
             value[c] = load_value(packing, row, o->dimensions, d + c * 16, whole ? 16 : width);
         }
@@ -171,6 +181,7 @@ LANES void weigh_many(const lathe_weighted_values *o, lathe_packing packing) {
             for (size_t i = 0; i < count; i++) {
                 const size_t slot = o->slots != NULL ? o->slots[begin + i] : begin + i;
                 const uint8_t *row = o->values + slot * row_bytes;
+                prefetch_value(row, row_bytes);
                 for (size_t k = 0; k < width; k += 16) {
                     const size_t lanes_left = width - k;
                     if (lanes_left >= 16) {

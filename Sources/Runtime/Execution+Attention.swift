@@ -3,7 +3,7 @@ import Plans
 
 extension Execution {
     /// Runs `body` for every unit of an instruction's work, each on one thread, in no order.
-    func forEachUnit(_ count: Int, _ body: (_ unit: Int) -> Void) {
+    func forEachUnit(of count: Int, _ body: (_ unit: Int) -> Void) {
         for unit in stride(from: thread, to: count, by: engine.threadCount) { body(unit) }
     }
 
@@ -28,13 +28,13 @@ extension Execution {
             let pairs = tiles * heads
             let segments = visibleSegments(window: window)
             if tiles <= SegmentPartials.mostTiles, isBetterSplit(pairs: pairs, segments: segments.count) {
-                forEachUnit(pairs * segments.count) { unit in
+                forEachUnit(of: pairs * segments.count) { unit in
                     attendSegment(
                         attention, tile(unit / segments.count), pair: unit / segments.count,
                         segment: segments.lowerBound + unit % segments.count, of: segments, cache: cache)
                 }
             } else {
-                forEachUnit(pairs) { attendWhole(attention, tile($0), cache: cache) }
+                forEachUnit(of: pairs) { attendWhole(attention, tile($0), cache: cache) }
             }
         }
     }
