@@ -223,10 +223,11 @@ def read_program(section, tensor_count):
     states = []
     for index in range(state_count):
         kind, heads, dimensions, element = struct.unpack_from("<4I", section, states_at + 16 * index)
-        require(kind == 0 and element in (0, 1), f"state {index}: kind {kind}, element {element}", 69)
+        require(kind == 0 and element in (0, 1, 2), f"state {index}: kind {kind}, element {element}", 69)
         require(heads >= 1 and dimensions >= 2 and dimensions % 2 == 0, f"state {index}: {heads} by {dimensions}")
+        require(element != 2 or dimensions % GROUP == 0, f"state {index}: int8 with {dimensions} dimensions")
         states.append({"kind": "keys_and_values", "heads": heads, "dimensions": dimensions,
-                       "element": ("float16", "float32")[element]})
+                       "element": ("float16", "float32", "int8")[element]})
     counts = {"b": buffer_count, "t": tensor_count, "o": tensor_count, "s": state_count}
     instructions = [read_instruction(section, body_at + 64 * i, f"instruction {i}", counts)
                     for i in range(body_count + head_count)]

@@ -28,3 +28,6 @@
 
 /// A group whose largest magnitude is below this quantizes to zero; it keeps 127 / largest finite.
 #define LATHE_QUANTIZE_LEAST 0x1p-100f
+
+/// The largest finite half: what an f16 cache clamps to.
+#define LATHE_F16_LARGEST 65504.0f

@@ -1,13 +1,7 @@
-// Softmax attention over a key-value cache, and rotary embedding, over lanes. Query heads that share a key-value head
-// come together, up to four at once, so that a key or value is loaded and converted once for all of them.
+// Softmax attention over a key-value cache, and rotary embedding, over lanes.
 #pragma once
 
-enum {
-    LATHE_HEADS_MOST = 4,
-    LATHE_CHUNKS_MOST = LANES_IN_FLIGHT,
-};
-
-LANES size_t chunks_for(size_t heads) { return heads < LANES_IN_FLIGHT ? LANES_IN_FLIGHT / heads : 1; }
+#include <math.h>
 
 LATHE_TARGET static void rotate(float *x, size_t half, const float *cosines, const float *sines) {
     for (size_t i = 0; i < half; i += 16) {
@@ -29,177 +23,252 @@ LATHE_TARGET static void rotate(float *x, size_t half, const float *cosines, con
     }
 }
 
-LATHE_TARGET static void softmax(float *x, size_t n) {
-    const size_t whole = n / 16 * 16;
-    float largest = x[0];
-    if (whole > 0) {
-        lanes most = lanes_load(x);
-        for (size_t i = 16; i < whole; i += 16) { most = lanes_larger(most, lanes_load(x + i)); }
-        largest = lanes_largest(most);
+/// One query's part of `softmax_segment`. Positions outside the visible ones become negative infinity in the blocks that
+/// they share with visible ones, so that whole blocks can be taken: their exponential is 0.
+LANES void softmax_row(float *x, size_t padded, size_t begin, size_t end, float *largest, float *sum) {
+    if (begin >= end) {
+        memset(x, 0, padded * sizeof *x);
+        *largest = 0.0f;
+        *sum = 0.0f;
+        return;
     }
-    for (size_t i = whole; i < n; i++) { largest = x[i] > largest ? x[i] : largest; }
-
-    const lanes shift = lanes_splat(largest);
+    const size_t first = begin / 16 * 16, last = (end + 15) / 16 * 16;
+    for (size_t i = first; i < begin; i++) { x[i] = -INFINITY; }
+    for (size_t i = end; i < last; i++) { x[i] = -INFINITY; }
+    lanes most = lanes_load(x + first);
+    for (size_t i = first + 16; i < last; i += 16) { most = lanes_larger(most, lanes_load(x + i)); }
+    *largest = lanes_largest(most) + 0.0f;
+    const lanes shift = lanes_splat(*largest);
     lanes partials = lanes_zero();
-    for (size_t i = 0; i < whole; i += 16) {
+    for (size_t i = first; i < last; i += 16) {
         const lanes e = lanes_exp(lanes_subtract(lanes_load(x + i), shift));
         lanes_store(x + i, e);
         partials = lanes_add(partials, e);
     }
-    if (whole < n) {
-        lanes_store_some(x + whole, lanes_exp(lanes_subtract(lanes_load_some(x + whole, n - whole), shift)), n - whole);
-        partials = lanes_add(partials, lanes_load_some(x + whole, n - whole));
-    }
-
-    const float inverse = 1.0f / lanes_sum(partials);
-    const lanes scale = lanes_splat(inverse);
-    for (size_t i = 0; i < whole; i += 16) { lanes_store(x + i, lanes_multiply(lanes_load(x + i), scale)); }
-    for (size_t i = whole; i < n; i++) { x[i] = x[i] * inverse; }
+    *sum = lanes_sum(partials);
+    memset(x, 0, first * sizeof *x);
+    memset(x + last, 0, (padded - last) * sizeof *x);
 }
 
-/// The operands of one call, as kernels.h names them; keys or values are elements of `type`.
-typedef struct attention_operands {
-    lathe_packing type;
-    const float *rows;
-    size_t row_stride;
-    const uint8_t *cache;
-    size_t dimensions;
-    const uint32_t *slots;
-    size_t count;
-    float scale;
-    float *output;
-    size_t output_stride;
-} attention_operands;
-
-/// Scores of `heads` heads from `head` on against `blocks` blocks of 16 keys from `block` on.
-LANES void scores_block(const attention_operands *o, size_t head, size_t heads, size_t block, size_t blocks) {
-    const size_t block_bytes = o->dimensions * 16 * lathe_element_bytes(o->type);
-    const uint8_t *keys = o->cache + block * block_bytes;
-    lanes sums[LATHE_HEADS_MOST][LATHE_CHUNKS_MOST];
-    for (size_t h = 0; h < heads; h++) {
-        for (size_t b = 0; b < blocks; b++) { sums[h][b] = lanes_zero(); }
+LATHE_TARGET static void softmax_segment(float *scores, size_t stride, size_t queries, size_t count,
+                                         const uint32_t *begins, const uint32_t *ends, float *largest, float *sums) {
+    const size_t padded = (count + 15) / 16 * 16;
+    for (size_t query = 0; query < queries; query++) {
+        softmax_row(scores + query * stride, padded, begins[query], ends[query], largest + query, sums + query);
     }
-    for (size_t d = 0; d < o->dimensions; d++) {
-        lanes key[LATHE_CHUNKS_MOST];
-        for (size_t b = 0; b < blocks; b++) {
-            key[b] = lanes_load_elements(o->type, keys + b * block_bytes + d * 16 * lathe_element_bytes(o->type));
+}
+
+enum {
+    VALUE_QUERIES_MOST = 6,  // queries of one block: 6, 4, 3, 2 or 1
+    VALUE_CHUNKS_MOST = 4,   // times 16 dimensions
+    VALUE_PREFETCH_BYTES = 4096,
+    VALUE_BATCH = 64,        // positions, and dimensions, that are converted at once for many queries: 16 KiB
+};
+
+/// Registers of 16 dimensions for each of `queries` queries, so that their sums and one position's values fit.
+LANES size_t value_chunks(size_t queries) {
+    return LANES_IN_FLIGHT >= 8 ? VALUE_CHUNKS_MOST : queries >= VALUE_CHUNKS_MOST ? 1 : VALUE_CHUNKS_MOST / queries;
+}
+
+/// 16 dimensions from `d` on of a value row, or the first `count` of them and zeros.
+LANES lanes load_value(lathe_packing packing, const uint8_t *row, size_t dimensions, size_t d, size_t count) {
+    if (packing == LATHE_INT8_SYMMETRIC) {
+        const float scale = ((const float *)(row + dimensions))[d / LATHE_GROUP];
+        return lanes_multiply(lanes_splat(scale), lanes_load_int8((const int8_t *)row + d));
+    }
+    const uint8_t *start = row + d * lathe_element_bytes(packing);
+    return count == 16 ? lanes_load_elements(packing, start) : lanes_load_some_elements(packing, start, count);
+}
+
+/// Asks for a value row that follows this one at some distance: the next segment's, near the end of one.
+LANES void prefetch_value(const uint8_t *row, size_t row_bytes) {
+    for (size_t offset = 0; offset < row_bytes; offset += 64) {
+        __builtin_prefetch(row + VALUE_PREFETCH_BYTES + offset, 0, 3);
+    }
+}
+
+/// Adds the positions [0, count) to the sums of `queries` queries from `query` on, in `width` dimensions from `d` on:
+/// `chunks` times 16, or fewer in one chunk. `o` is the part of the operands that is added: the sums start from 0 with the
+/// `first` part, and the `last` one makes zeros positive.
+LANES void value_block(const lathe_weighted_values *o, lathe_packing packing, size_t query, size_t queries, size_t d,
+                       size_t chunks, size_t width, bool first, bool last) {
+    const size_t row_bytes = lathe_value_bytes(packing, o->dimensions);
+    const float *weights = o->weights + query * o->weight_stride;
+    float *output = o->output + query * o->output_stride + d;
+    const bool whole = width == chunks * 16;
+    const bool prefetches = first && last && d == 0 && query == 0;
+    lanes sums[VALUE_QUERIES_MOST][VALUE_CHUNKS_MOST];
+    for (size_t q = 0; q < queries; q++) {
+        for (size_t c = 0; c < chunks; c++) { sums[q][c] = lanes_zero(); }
+    }
+    if (!first) {
+        for (size_t q = 0; q < queries; q++) {
+            for (size_t c = 0; c < chunks; c++) {
+                const float *sum = output + q * o->output_stride + c * 16;
+                sums[q][c] = whole ? lanes_load(sum) : lanes_load_some(sum, width);
+            }
         }
-        for (size_t h = 0; h < heads; h++) {
-            const lanes q = lanes_splat(o->rows[(head + h) * o->row_stride + d]);
-            for (size_t b = 0; b < blocks; b++) { sums[h][b] = lanes_fma(q, key[b], sums[h][b]); }
-        }
-    }
-    for (size_t h = 0; h < heads; h++) {
-        float *scores = o->output + (head + h) * o->output_stride + block * 16;
-        for (size_t b = 0; b < blocks; b++) {
-            lanes_store(scores + b * 16, lanes_multiply(sums[h][b], lanes_splat(o->scale)));
-        }
-    }
-}
-
-LANES void scores_heads(const attention_operands *o, size_t head, size_t heads) {
-    const size_t end = (o->count + 15) / 16;
-    const size_t blocks = chunks_for(heads);
-    size_t block = 0;
-    for (; block + blocks <= end; block += blocks) { scores_block(o, head, heads, block, blocks); }
-    for (; block < end; block++) { scores_block(o, head, heads, block, 1); }
-}
-
-/// `count` dimensions from `d` on, in `chunks` registers, of the value of one slot.
-LANES void load_value(const attention_operands *o, size_t i, size_t d, size_t chunks, size_t count, lanes *value) {
-    const size_t slot = o->slots != NULL ? o->slots[i] : i;
-    const uint8_t *start = o->cache + (slot * o->dimensions + d) * lathe_element_bytes(o->type);
-    for (size_t c = 0; c < chunks; c++) {
-        const uint8_t *part = start + c * 16 * lathe_element_bytes(o->type);
-        value[c] = count == chunks * 16 ? lanes_load_elements(o->type, part)
-                                        : lanes_load_some_elements(o->type, part, count);
-    }
-}
-
-/// Weighted values of `heads` heads in `count` dimensions: `chunks` times 16, or fewer than 16 in one chunk.
-LANES void values_block(const attention_operands *o, size_t head, size_t heads, size_t d, size_t chunks,
-                        size_t count) {
-    lanes sums[LATHE_HEADS_MOST][LATHE_CHUNKS_MOST];
-    for (size_t h = 0; h < heads; h++) {
-        for (size_t c = 0; c < chunks; c++) { sums[h][c] = lanes_zero(); }
     }
     for (size_t i = 0; i < o->count; i++) {
-        lanes value[LATHE_CHUNKS_MOST];
-        load_value(o, i, d, chunks, count, value);
-        for (size_t h = 0; h < heads; h++) {
-            const lanes p = lanes_splat(o->rows[(head + h) * o->row_stride + i]);
-            for (size_t c = 0; c < chunks; c++) { sums[h][c] = lanes_fma(p, value[c], sums[h][c]); }
+        const uint8_t *row = o->values + (o->slots != NULL ? o->slots[i] : i) * row_bytes;
+        lanes value[VALUE_CHUNKS_MOST];
+        if (prefetches) { prefetch_value(row, row_bytes); }
+        for (size_t c = 0; c < chunks; c++) {
+            value[c] = load_value(packing, row, o->dimensions, d + c * 16, whole ? 16 : width);
+        }
+        for (size_t q = 0; q < queries; q++) {
+            const lanes weight = lanes_splat(weights[q * o->weight_stride + i]);
+            for (size_t c = 0; c < chunks; c++) { sums[q][c] = lanes_fma(weight, value[c], sums[q][c]); }
         }
     }
-    for (size_t h = 0; h < heads; h++) {
-        float *output = o->output + (head + h) * o->output_stride + d;
+    if (last) {
+        for (size_t q = 0; q < queries; q++) {
+            for (size_t c = 0; c < chunks; c++) { sums[q][c] = lanes_add(sums[q][c], lanes_zero()); }
+        }
+    }
+    for (size_t q = 0; q < queries; q++) {
         for (size_t c = 0; c < chunks; c++) {
-            if (count == chunks * 16) {
-                lanes_store(output + c * 16, sums[h][c]);
+            float *sum = output + q * o->output_stride + c * 16;
+            if (whole) {
+                lanes_store(sum, sums[q][c]);
             } else {
-                lanes_store_some(output, sums[h][c], count);
+                lanes_store_some(sum, sums[q][c], width);
             }
         }
     }
 }
 
-LANES void values_heads(const attention_operands *o, size_t head, size_t heads) {
-    const size_t chunks = chunks_for(heads);
+LANES void value_queries(const lathe_weighted_values *o, lathe_packing packing, size_t query, size_t queries, bool first,
+                         bool last) {
+    const size_t chunks = value_chunks(queries);
     size_t d = 0;
     for (; d + chunks * 16 <= o->dimensions; d += chunks * 16) {
-        values_block(o, head, heads, d, chunks, chunks * 16);
+        value_block(o, packing, query, queries, d, chunks, chunks * 16, first, last);
     }
-    for (; d + 16 <= o->dimensions; d += 16) { values_block(o, head, heads, d, 1, 16); }
-    if (d < o->dimensions) { values_block(o, head, heads, d, 1, o->dimensions - d); }
-}
-
-#define LATHE_FOR_HEADS(function)                                  \
-    for (size_t head = 0; head < heads;) {                         \
-        switch (heads - head) {                                    \
-        case 1: function(&operands, head, 1); head += 1; break;    \
-        case 2: function(&operands, head, 2); head += 2; break;    \
-        case 3: function(&operands, head, 3); head += 3; break;    \
-        default: function(&operands, head, 4); head += 4; break;   \
-        }                                                          \
+    for (; d < o->dimensions; d += 16) {
+        const size_t left = o->dimensions - d;
+        value_block(o, packing, query, queries, d, 1, left < 16 ? left : 16, first, last);
     }
-
-LANES void scores(lathe_packing type, const float *queries, size_t query_stride, size_t heads, const void *keys,
-                  size_t dimensions, size_t slots, float scale, float *output, size_t score_stride) {
-    const attention_operands operands = {type,  queries, query_stride, keys,   dimensions,
-                                         NULL,  slots,   scale,        output, score_stride};
-    LATHE_FOR_HEADS(scores_heads)
 }
 
-LANES void values(lathe_packing type, const float *probabilities, size_t probability_stride, size_t heads,
-                  const void *cache, size_t dimensions, const uint32_t *slots, size_t count, float *output,
-                  size_t output_stride) {
-    const attention_operands operands = {type,  probabilities, probability_stride, cache,  dimensions,
-                                         slots, count,         1.0f,               output, output_stride};
-    LATHE_FOR_HEADS(values_heads)
+/// All queries in blocks of a constant number.
+LANES void value_all_queries(const lathe_weighted_values *o, lathe_packing packing, bool first, bool last) {
+    for (size_t query = 0; query < o->queries;) {
+        switch (o->queries - query) {
+        case 1: value_queries(o, packing, query, 1, first, last); query += 1; break;
+        case 2: value_queries(o, packing, query, 2, first, last); query += 2; break;
+        case 3:
+        case 5: value_queries(o, packing, query, 3, first, last); query += 3; break;
+        case 4: value_queries(o, packing, query, 4, first, last); query += 4; break;
+        default: value_queries(o, packing, query, 6, first, last); query += 6; break;
+        }
+    }
 }
 
-LATHE_TARGET static void scores_f16(const float *queries, size_t query_stride, size_t heads, const uint16_t *keys,
-                                    size_t dimensions, size_t slots, float scale, float *output,
-                                    size_t score_stride) {
-    scores(LATHE_F16, queries, query_stride, heads, keys, dimensions, slots, scale, output, score_stride);
+LATHE_TARGET static void add_batch(const lathe_weighted_values *o, bool first, bool last) {
+    value_all_queries(o, LATHE_F32, first, last);
 }
 
-LATHE_TARGET static void scores_f32(const float *queries, size_t query_stride, size_t heads, const float *keys,
-                                    size_t dimensions, size_t slots, float scale, float *output,
-                                    size_t score_stride) {
-    scores(LATHE_F32, queries, query_stride, heads, keys, dimensions, slots, scale, output, score_stride);
+/// Many queries: batches of values are converted once, for all of them.
+LANES void weigh_many(const lathe_weighted_values *o, lathe_packing packing) {
+    float converted[VALUE_BATCH * VALUE_BATCH];
+    const size_t row_bytes = lathe_value_bytes(packing, o->dimensions);
+    for (size_t d = 0; d < o->dimensions; d += VALUE_BATCH) {
+        const size_t width = o->dimensions - d < VALUE_BATCH ? o->dimensions - d : VALUE_BATCH;
+        size_t begin = 0;
+        do {
+            const size_t count = o->count - begin < VALUE_BATCH ? o->count - begin : VALUE_BATCH;
+            for (size_t i = 0; i < count; i++) {
+                const size_t slot = o->slots != NULL ? o->slots[begin + i] : begin + i;
+                const uint8_t *row = o->values + slot * row_bytes;
+                prefetch_value(row, row_bytes);
+                for (size_t k = 0; k < width; k += 16) {
+                    const size_t lanes_left = width - k;
+                    if (lanes_left >= 16) {
+                        lanes_store(converted + i * width + k, load_value(packing, row, o->dimensions, d + k, 16));
+                    } else {
+                        const lanes part = load_value(packing, row, o->dimensions, d + k, lanes_left);
+                        lanes_store_some(converted + i * width + k, part, lanes_left);
+                    }
+                }
+            }
+            lathe_weighted_values batch = *o;
+            batch.packing = LATHE_F32;
+            batch.dimensions = width;
+            batch.values = (const uint8_t *)converted;
+            batch.slots = NULL;
+            batch.count = count;
+            batch.weights = o->weights + begin;
+            batch.output = o->output + d;
+            add_batch(&batch, begin == 0, begin + count == o->count);
+            begin += count;
+        } while (begin < o->count);
+    }
 }
 
-LATHE_TARGET static void values_f16(const float *probabilities, size_t probability_stride, size_t heads,
-                                    const uint16_t *cache, size_t dimensions, const uint32_t *slots, size_t count,
-                                    float *output, size_t output_stride) {
-    values(LATHE_F16, probabilities, probability_stride, heads, cache, dimensions, slots, count, output,
-           output_stride);
+LANES void weigh_packed(const lathe_weighted_values *o, lathe_packing packing) {
+    if (o->queries > VALUE_QUERIES_MOST) {
+        weigh_many(o, packing);
+    } else {
+        value_all_queries(o, packing, true, true);
+    }
 }
 
-LATHE_TARGET static void values_f32(const float *probabilities, size_t probability_stride, size_t heads,
-                                    const float *cache, size_t dimensions, const uint32_t *slots, size_t count,
-                                    float *output, size_t output_stride) {
-    values(LATHE_F32, probabilities, probability_stride, heads, cache, dimensions, slots, count, output,
-           output_stride);
+LATHE_TARGET static void weigh_values(const lathe_weighted_values *operands) {
+    switch (operands->packing) {
+    case LATHE_F16: weigh_packed(operands, LATHE_F16); break;
+    case LATHE_INT8_SYMMETRIC: weigh_packed(operands, LATHE_INT8_SYMMETRIC); break;
+    default: weigh_packed(operands, LATHE_F32); break;
+    }
+}
+
+/// Merges one query's outputs: `kept` and `gained` are its two exponentials.
+LANES void merge_outputs(size_t dimensions, float kept, float gained, const float *added, float *output) {
+    size_t d = 0;
+    for (; d + 16 <= dimensions; d += 16) {
+        const lanes sum = lanes_multiply(lanes_load(added + d), lanes_splat(gained));
+        lanes_store(output + d, lanes_fma(lanes_load(output + d), lanes_splat(kept), sum));
+    }
+    for (; d < dimensions; d++) { output[d] = fmaf(output[d], kept, added[d] * gained); }
+}
+
+LATHE_TARGET static void merge_segment(size_t queries, size_t dimensions, const float *segment_largest,
+                                       const float *segment_sums, const float *segment_outputs, float *largest,
+                                       float *sums, float *outputs) {
+    for (size_t first = 0; first < queries; first += 16) {
+        const size_t count = queries - first < 16 ? queries - first : 16;
+        float most[16], kept[16] = {0}, gained[16] = {0};
+        for (size_t i = 0; i < count; i++) {
+            const float a = largest[first + i], b = segment_largest[first + i];
+            most[i] = a > b ? a : b;
+            kept[i] = a - most[i];
+            gained[i] = b - most[i];
+        }
+        lanes_store(kept, lanes_exp(lanes_load(kept)));
+        lanes_store(gained, lanes_exp(lanes_load(gained)));
+        for (size_t i = 0; i < count; i++) {
+            const size_t query = first + i;
+            const float *added = segment_outputs + query * dimensions;
+            float *output = outputs + query * dimensions;
+            if (segment_sums[query] == 0.0f) { continue; }
+            if (sums[query] == 0.0f) {
+                largest[query] = segment_largest[query];
+                sums[query] = segment_sums[query];
+                memcpy(output, added, dimensions * sizeof *output);
+                continue;
+            }
+            largest[query] = most[i];
+            sums[query] = fmaf(sums[query], kept[i], segment_sums[query] * gained[i]);
+            merge_outputs(dimensions, kept[i], gained[i], added, output);
+        }
+    }
+}
+
+LATHE_TARGET static void finish_attention(const float *o, float l, size_t dimensions, float *y) {
+    const float inverse = 1.0f / l;
+    size_t d = 0;
+    for (; d + 16 <= dimensions; d += 16) {
+        lanes_store(y + d, lanes_multiply(lanes_load(o + d), lanes_splat(inverse)));
+    }
+    for (; d < dimensions; d++) { y[d] = o[d] * inverse; }
 }

@@ -16,14 +16,14 @@ void lathe_quantize_row_scalar(const float *x, size_t columns, uint8_t *row);
 void lathe_to_f16_scalar(const float *x, size_t n, uint16_t *y);
 void lathe_from_f16_scalar(const uint16_t *x, size_t n, float *y);
 void lathe_rotate_scalar(float *x, size_t half, const float *cosines, const float *sines);
-void lathe_softmax_scalar(float *x, size_t n);
-void lathe_scores_f16_scalar(const float *queries, size_t query_stride, size_t heads, const uint16_t *keys,
-                             size_t dimensions, size_t slots, float scale, float *scores, size_t score_stride);
-void lathe_scores_f32_scalar(const float *queries, size_t query_stride, size_t heads, const float *keys,
-                             size_t dimensions, size_t slots, float scale, float *scores, size_t score_stride);
-void lathe_values_f16_scalar(const float *probabilities, size_t probability_stride, size_t heads,
-                             const uint16_t *values, size_t dimensions, const uint32_t *slots, size_t count,
-                             float *output, size_t output_stride);
-void lathe_values_f32_scalar(const float *probabilities, size_t probability_stride, size_t heads, const float *values,
-                             size_t dimensions, const uint32_t *slots, size_t count, float *output,
-                             size_t output_stride);
+void lathe_softmax_segment_scalar(float *scores, size_t stride, size_t queries, size_t count, const uint32_t *begins,
+                                  const uint32_t *ends, float *largest, float *sums);
+void lathe_weigh_values_scalar(const lathe_weighted_values *operands);
+void lathe_merge_segment_scalar(size_t queries, size_t dimensions, const float *segment_largest,
+                                const float *segment_sums, const float *segment_outputs, float *largest, float *sums,
+                                float *outputs);
+void lathe_finish_attention_scalar(const float *o, float l, size_t dimensions, float *y);
+void lathe_store_keys_scalar(lathe_packing packing, const float *x, size_t stride, size_t count, size_t dimensions,
+                             uint8_t *keys, size_t slot);
+void lathe_store_values_scalar(lathe_packing packing, const float *x, size_t stride, size_t count, size_t dimensions,
+                               uint8_t *values, size_t slot);

@@ -1,6 +1,7 @@
 // The table over the kernels of *_vector.h and the integer products of one instruction set.
 #pragma once
 #include "activation_vector.h"
+#include "attention_store_vector.h"
 #include "attention_vector.h"
 #include "find_vector.h"
 #include "normalize_vector.h"
@@ -22,9 +23,10 @@
         .rotate = rotate,                                                                                \
         .to_f16 = to_f16,                                                                                \
         .from_f16 = from_f16,                                                                            \
-        .scores_f16 = scores_f16,                                                                        \
-        .scores_f32 = scores_f32,                                                                        \
-        .softmax = softmax,                                                                              \
-        .values_f16 = values_f16,                                                                        \
-        .values_f32 = values_f32,                                                                        \
+        .softmax_segment = softmax_segment,                                                              \
+        .weigh_values = weigh_values,                                                                    \
+        .merge_segment = merge_segment,                                                                  \
+        .finish_attention = finish_attention,                                                            \
+        .store_keys = store_keys,                                                                        \
+        .store_values = store_values,                                                                    \
     }

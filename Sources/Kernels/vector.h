@@ -5,8 +5,9 @@
 //   LANES                    in front of an inline function over lanes; LATHE_TARGET in front of a kernel
 //   LANES_IN_FLIGHT          how many independent sums hide the latency of fma
 //   zero, splat              constants
-//   load, store              16 floats; load_f16, store_f16, load_bf16 convert on the way
+//   load, store              16 floats; load_f16, store_f16, load_bf16, load_int8 convert on the way
 //   add, subtract, multiply, divide, larger, fma(a, b, c) = a * b + c, negative, magnitude    lane by lane
+//   clamp(x, limit)          y = x < limit ? x : limit, then y > -limit ? y : -limit: NaN becomes the limit
 //   sum                      the fixed tree: 8, 4, 2, 1 apart
 //   largest                  of the 16 lanes
 //   store_int8               rounds to nearest even, stores 16 int8, returns their sum

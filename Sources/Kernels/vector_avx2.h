@@ -34,6 +34,14 @@ LANES lanes lanes_load_bf16(const uint16_t *p) {
     return (lanes){lanes_half_from_bf16(p), lanes_half_from_bf16(p + 8)};
 }
 
+LANES __m256 lanes_half_from_int8(const int8_t *p) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+
+LANES lanes lanes_load_int8(const int8_t *p) {
+    return (lanes){lanes_half_from_int8(p), lanes_half_from_int8(p + 8)};
+}
+
 LANES void lanes_store_f16(uint16_t *p, lanes x) {
     _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(x.low, _MM_FROUND_TO_NEAREST_INT));
     _mm_storeu_si128((__m128i *)(p + 8), _mm256_cvtps_ph(x.high, _MM_FROUND_TO_NEAREST_INT));
@@ -66,6 +74,15 @@ LANES lanes lanes_negative(lanes x) {
 LANES lanes lanes_magnitude(lanes x) {
     const __m256 sign = _mm256_set1_ps(-0.0f);
     return (lanes){_mm256_andnot_ps(sign, x.low), _mm256_andnot_ps(sign, x.high)};
+}
+
+// Where an operand is NaN, the processor's minimum and maximum are the second one.
+LANES __m256 lanes_half_clamp(__m256 x, float limit) {
+    return _mm256_max_ps(_mm256_min_ps(x, _mm256_set1_ps(limit)), _mm256_set1_ps(-limit));
+}
+
+LANES lanes lanes_clamp(lanes x, float limit) {
+    return (lanes){lanes_half_clamp(x.low, limit), lanes_half_clamp(x.high, limit)};
 }
 
 LANES float lanes_sum(lanes x) {

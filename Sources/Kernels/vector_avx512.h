@@ -27,6 +27,10 @@ LANES lanes lanes_load_bf16(const uint16_t *p) {
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
 
+LANES lanes lanes_load_int8(const int8_t *p) {
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+
 LANES void lanes_store_f16(uint16_t *p, lanes x) {
     _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(x, _MM_FROUND_TO_NEAREST_INT));
 }
@@ -39,6 +43,11 @@ LANES lanes lanes_larger(lanes a, lanes b) { return _mm512_max_ps(a, b); }
 LANES lanes lanes_fma(lanes a, lanes b, lanes c) { return _mm512_fmadd_ps(a, b, c); }
 LANES lanes lanes_negative(lanes x) { return _mm512_xor_ps(x, _mm512_set1_ps(-0.0f)); }
 LANES lanes lanes_magnitude(lanes x) { return _mm512_andnot_ps(_mm512_set1_ps(-0.0f), x); }
+
+// Where an operand is NaN, the processor's minimum and maximum are the second one.
+LANES lanes lanes_clamp(lanes x, float limit) {
+    return _mm512_max_ps(_mm512_min_ps(x, _mm512_set1_ps(limit)), _mm512_set1_ps(-limit));
+}
 
 LANES __m256 lanes_low(lanes x) { return _mm512_castps512_ps256(x); }
 LANES __m256 lanes_high(lanes x) {

@@ -44,6 +44,16 @@ LANES lanes lanes_load_bf16(const uint16_t *p) {
     LANES_EACH(vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p + 4 * i), 16)));
     return result;
 }
+LANES lanes lanes_load_int8(const int8_t *p) {
+    const int8x16_t bytes = vld1q_s8(p);
+    const int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_s8(vget_high_s8(bytes));
+    return (lanes){{
+        vcvtq_f32_s32(vmovl_s16(vget_low_s16(low))),
+        vcvtq_f32_s32(vmovl_s16(vget_high_s16(low))),
+        vcvtq_f32_s32(vmovl_s16(vget_low_s16(high))),
+        vcvtq_f32_s32(vmovl_s16(vget_high_s16(high))),
+    }};
+}
 LANES void lanes_store_f16(uint16_t *p, lanes x) {
     for (int i = 0; i < 4; i++) { vst1_u16(p + 4 * i, vreinterpret_u16_f16(vcvt_f16_f32(x.part[i]))); }
 }
@@ -85,6 +95,19 @@ LANES lanes lanes_negative(lanes x) {
 LANES lanes lanes_magnitude(lanes x) {
     lanes result;
     LANES_EACH(vabsq_f32(x.part[i]));
+    return result;
+}
+
+// Comparisons, because the processor's minimum and maximum keep NaN.
+LANES float32x4_t lanes_part_clamp(float32x4_t x, float limit) {
+    const float32x4_t most = vdupq_n_f32(limit), least = vdupq_n_f32(-limit);
+    const float32x4_t below = vbslq_f32(vcltq_f32(x, most), x, most);
+    return vbslq_f32(vcgtq_f32(below, least), below, least);
+}
+
+LANES lanes lanes_clamp(lanes x, float limit) {
+    lanes result;
+    LANES_EACH(lanes_part_clamp(x.part[i], limit));
     return result;
 }
 

@@ -102,21 +102,8 @@ public struct Buffer: Sendable, Equatable {
 
 /// What a sequence remembers for one mixer, kept by a session.
 public enum MixerState: Sendable, Equatable {
-    /// Keys and values of softmax attention. Keys lie in blocks of 16 slots (kernels.h, `scores_f16`), values in rows.
+    /// Keys and values of softmax attention. A head's keys are a packed matrix, its values rows (kernels.h).
     case keysAndValues(heads: Int, dimensions: Int, element: CacheElement)
-}
-
-/// Element type of a KV cache.
-public enum CacheElement: UInt32, Sendable, Equatable {
-    case float16 = 0
-    case float32 = 1
-
-    public var bytes: Int {
-        switch self {
-        case .float16: 2
-        case .float32: 4
-        }
-    }
 }
 
 /// The operands of softmax attention.

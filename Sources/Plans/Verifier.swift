@@ -74,13 +74,18 @@ struct Verifier {
         for (index, state) in program.states.enumerated() {
             let place = PlanError.Place.state(index)
             switch state {
-            case .keysAndValues(let heads, let dimensions, _):
+            case .keysAndValues(let heads, let dimensions, let element):
                 try check(heads, from: 1, to: limits.width, "the number of heads is within its limit", at: place)
                 try check(
                     dimensions, from: 2, to: limits.width, "the dimensions of a head are within their limit", at: place)
                 guard dimensions % 2 == 0 else {
                     throw PlanError(
                         .invalid, "the dimensions of a head are even", at: place, found: .number(dimensions))
+                }
+                guard element.allows(dimensions: dimensions) else {
+                    throw PlanError(
+                        .invalid, "the dimensions of a head with an int8 cache are a multiple of 32", at: place,
+                        found: .number(dimensions))
                 }
                 // Positions and both factors are at most 2^24 by standard limits, yet a caller may raise those.
                 let slots = program.contextLength.addingReportingOverflow(program.maximumRows)
@@ -127,13 +132,10 @@ extension MixerState {
     public func byteCount(slots: Int) -> Int? {
         switch self {
         case .keysAndValues(let heads, let dimensions, let element):
-            guard slots >= 0, slots <= Int.max - 15 else { return nil }
-            var bytes = (slots + 15) / 16 * 16
-            for factor in [heads, dimensions, element.bytes, 2] {
-                let product = bytes.multipliedReportingOverflow(by: factor)
-                guard factor > 0, !product.overflow else { return nil }
-                bytes = product.partialValue
-            }
+            guard heads > 0, let head = element.headBytes(slots: slots, dimensions: dimensions) else { return nil }
+            let both = head.keys.addingReportingOverflow(head.values)
+            let (bytes, overflow) = both.partialValue.multipliedReportingOverflow(by: heads)
+            guard !both.overflow, !overflow else { return nil }
             return bytes
         }
     }

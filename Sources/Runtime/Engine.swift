@@ -49,10 +49,14 @@ public final class Engine: @unchecked Sendable {
         pool.stop()
     }
 
-    /// A new, empty sequence of at most `contextLength` positions (the plan's own length when nil).
-    /// Throws `outOfMemory`.
-    public func makeSession(contextLength: Int? = nil) throws(RuntimeError) -> Session {
-        try Session(engine: self, capacity: max(1, min(contextLength ?? program.contextLength, program.contextLength)))
+    /// A new, empty sequence of at most `contextLength` positions (the plan's own length when nil), whose keys and values
+    /// are kept as `cache` (as the plan says when nil). Throws `outOfMemory`, or `cacheElement` where the model's heads do
+    /// not allow it.
+    public func makeSession(
+        contextLength: Int? = nil, cache: CacheElement? = nil
+    ) throws(RuntimeError) -> Session {
+        let capacity = max(1, min(contextLength ?? program.contextLength, program.contextLength))
+        return try Session(engine: self, capacity: capacity, cache: cache)
     }
 
     /// The product kernels in the order of `Packing`'s raw values.

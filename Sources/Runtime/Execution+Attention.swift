@@ -1,168 +1,311 @@
 import Kernels
 import Plans
 
-/// RMSNorm of query and key heads, where a model has it.
-struct HeadNorms {
-    let query: UnsafePointer<Float>?
-    let key: UnsafePointer<Float>?
-    let epsilon: Float
-}
-
 extension Execution {
-    /// Work is cut into (row, head) pairs: query heads first, then key heads, then value heads.
-    func storeKeysAndValues(_ attention: SoftmaxAttention) {
-        let (projected, rotary, queryHeads) = (attention.projected, attention.rotary, attention.queryHeads)
-        let state = attention.state
-        let norms = HeadNorms(
-            query: engine.vector(attention.queryNorm), key: engine.vector(attention.keyNorm),
-            epsilon: attention.epsilon)
-        session.withCache(state) { cache in
-            let dimensions = cache.dimensions
-            let heads = queryHeads + 2 * cache.heads
-            forEachUnit(of: session.step.rows.count * heads) { unit in
-                let (row, head) = (unit / heads, unit % heads)
-                let values = floats(projected, row: row) + head * dimensions
-                let slot = session.step.committed + row
-                if head < queryHeads {
-                    normalizeAndRotate(values, norm: norms.query, norms.epsilon, rotary, row: row, dimensions)
-                } else if head < queryHeads + cache.heads {
-                    normalizeAndRotate(values, norm: norms.key, norms.epsilon, rotary, row: row, dimensions)
-                    storeKey(values, in: cache, head: head - queryHeads, slot: slot)
-                } else {
-                    storeValue(values, in: cache, head: head - queryHeads - cache.heads, slot: slot)
+    /// Softmax attention of the step's rows (kernels.h, "Softmax attention").
+    ///
+    /// A unit of work is a tile of rows with one key head, or one segment of that where few rows have a long context; then
+    /// the segment that is finished last merges them all. Either way gives the same bits. What a single tile of a chain
+    /// adds to a segment nobody but that segment's unit reads, so the unit itself stores it; otherwise all keys and
+    /// values are stored first.
+    func attend(_ operands: SoftmaxAttention) {
+        session.withCache(operands.state) { cache in
+            let attention = HeadOperands(operands, engine: engine)
+            let tiling = AttentionTiling(queryHeads: operands.queryHeads, keyHeads: cache.heads)
+            let rowCount = session.step.rows.count
+            let storesInUnits = rowCount <= tiling.rows && session.step.isChain
+            if !storesInUnits {
+                storeKeysAndValues(attention, cache: cache)
+                engine.pool.barrier(thread: thread)
+            }
+            let (tiles, heads) = (tiling.tiles(of: rowCount), cache.heads)
+            func tile(_ pair: Int) -> AttentionTile {
+                // Later rows see more, so their tiles come first: what is left for the end is short.
+                let first = (tiles - 1 - pair / heads) * tiling.rows
+                return AttentionTile(
+                    rows: first..<min(first + tiling.rows, rowCount), keyHead: pair % heads, group: tiling.group)
+            }
+            let pairs = tiles * heads
+            let segments = visibleSegments(window: operands.window)
+            if tiles <= SegmentPartials.mostTiles, isBetterSplit(pairs: pairs, segments: segments.count) {
+                forEachUnit(of: pairs * segments.count) { unit in
+                    let (pair, segment) = (unit / segments.count, segments.lowerBound + unit % segments.count)
+                    let tile = tile(pair)
+                    if storesInUnits {
+                        store(attention, tile.rows(in: segment, step: session.step), tile, cache: cache)
+                    }
+                    attendSegment(attention, tile, pair: pair, segment: segment, of: segments, cache: cache)
+                }
+            } else {
+                forEachUnit(of: pairs) { pair in
+                    let tile = tile(pair)
+                    if storesInUnits { store(attention, tile.rows, tile, cache: cache) }
+                    attendWhole(attention, tile, cache: cache)
                 }
             }
         }
     }
 
-    private func normalizeAndRotate(
-        _ values: UnsafeMutablePointer<Float>, norm: UnsafePointer<Float>?, _ epsilon: Float, _ rotary: BufferIndex,
-        row: Int, _ dimensions: Int
-    ) {
-        if let norm { kernels.rms_norm(values, norm, dimensions, epsilon, values) }
-        let table = floats(rotary, row: row)
-        kernels.rotate(values, dimensions / 2, table, table + dimensions / 2)
+    /// Segments that some row of the step may see.
+    private func visibleSegments(window: Int) -> Range<Int> {
+        let (committed, rows) = (session.step.committed, session.step.rows.count)
+        let first = window > 0 ? max(0, committed + 1 - window) : 0
+        return first / AttentionTiling.segment..<(committed + rows - 1) / AttentionTiling.segment + 1
     }
 
-    private func storeKey(
-        _ values: UnsafePointer<Float>, in cache: borrowing KeyValueCache, head: Int, slot: Int
-    ) {
-        let keys = cache.keys(head: head, fromBlockOf: 0)
-        let first = cache.keyIndex(slot: slot)
-        switch cache.element {
-        case .float16:
-            let keys = keys.assumingMemoryBound(to: UInt16.self)
-            for dimension in 0..<cache.dimensions {
-                keys[first + dimension * 16] = lathe_f32_to_f16(values[dimension])
-            }
-        case .float32:
-            let keys = keys.assumingMemoryBound(to: Float.self)
-            for dimension in 0..<cache.dimensions { keys[first + dimension * 16] = values[dimension] }
-        }
+    /// Whether the longest share of single segments is shorter, by an eighth or more, than that of whole pairs.
+    private func isBetterSplit(pairs: Int, segments: Int) -> Bool {
+        let threads = engine.threadCount
+        guard threads > 1, segments > 1 else { return false }
+        let whole = (pairs + threads - 1) / threads * segments
+        let split = (pairs * segments + threads - 1) / threads
+        return whole * 8 > split * 9
     }
 
-    private func storeValue(
-        _ values: UnsafePointer<Float>, in cache: borrowing KeyValueCache, head: Int, slot: Int
-    ) {
-        let destination = cache.values(head: head, from: slot)
-        switch cache.element {
-        case .float16:
-            kernels.to_f16(values, cache.dimensions, destination.assumingMemoryBound(to: UInt16.self))
-        case .float32:
-            destination.copyMemory(from: values, byteCount: cache.dimensions * 4)
+    /// All segments of a tile, one after the other.
+    private func attendWhole(_ attention: HeadOperands, _ tile: AttentionTile, cache: borrowing KeyValueCache) {
+        let scratch = session.scratch.attention(thread: thread)
+        prepareQueries(attention, tile, cache: cache, scratch)
+        let running = scratch.running(queries: tile.queries)
+        let next = scratch.segment(queries: tile.queries)
+        var (first, last) = (UInt32.max, UInt32(0))
+        for query in 0..<tile.queries {
+            first = min(first, scratch.firsts[query])
+            last = max(last, scratch.counts[query])
         }
+        let firstSegment = Int(first) / AttentionTiling.segment
+        reduce(tile, segment: firstSegment, cache: cache, scratch, into: running)
+        for segment in firstSegment + 1..<max(firstSegment, (Int(last) - 1) / AttentionTiling.segment) + 1 {
+            reduce(tile, segment: segment, cache: cache, scratch, into: next)
+            running.merge(
+                next, queries: tile.queries, dimensions: cache.dimensions, kernels: engine.kernels)
+        }
+        finish(attention, tile, running, dimensions: cache.dimensions)
     }
 
-    /// Work is cut into (row, key head) pairs, so that the query heads of one key head share a pass over its cache.
-    func attend(_ attention: SoftmaxAttention) {
-        let (projected, state, queryHeads) = (attention.projected, attention.state, attention.queryHeads)
-        let (scale, window, output) = (attention.scale, attention.window, attention.output)
-        session.withCache(state) { cache in
-            let group = queryHeads / cache.heads
-            let width = cache.dimensions * group
-            forEachUnit(of: session.step.rows.count * cache.heads) { unit in
-                let (row, head) = (unit / cache.heads, unit % cache.heads)
-                let attention = RowAttention(
-                    row: row, keyHead: head, queryHeads: group, scale: scale, window: window,
-                    queries: floats(projected, row: row) + head * width)
-                writeSlice(output, row: row, head * width..<(head + 1) * width) {
-                    run(attention, cache: cache, output: $0)
-                }
-            }
+    /// One segment of a tile; the last one to be done merges all of them.
+    private func attendSegment(
+        _ attention: HeadOperands, _ tile: AttentionTile, pair: Int, segment: Int, of segments: Range<Int>,
+        cache: borrowing KeyValueCache
+    ) {
+        let scratch = session.scratch.attention(thread: thread)
+        prepareQueries(attention, tile, cache: cache, scratch)
+        func partial(_ segment: Int) -> AttentionPartial {
+            session.partials.partial(pair: pair, segment: segment, queries: tile.queries)
         }
+        reduce(tile, segment: segment, cache: cache, scratch, into: partial(segment))
+        guard session.partials.finishesLast(pair: pair, of: segments.count) else { return }
+        let merged = partial(segments.lowerBound)
+        for segment in segments.dropFirst() {
+            merged.merge(
+                partial(segment), queries: tile.queries, dimensions: cache.dimensions, kernels: engine.kernels)
+        }
+        finish(attention, tile, merged, dimensions: cache.dimensions)
     }
 
-    /// The scores of all keys in path order, their softmax, and the weighted sum of values in the same order: the
-    /// order, and so the bits, depend only on the row's path.
-    private func run(
-        _ attention: RowAttention, cache: borrowing KeyValueCache, output: UnsafeMutablePointer<Float>
+    /// Normalizes, rotates and scales the queries, quantizes them where the cache is int8, and notes what each of them
+    /// sees.
+    private func prepareQueries(
+        _ attention: HeadOperands, _ tile: AttentionTile, cache: borrowing KeyValueCache, _ scratch: AttentionScratch
     ) {
-        let step = session.step
-        let count = step.keyCount(row: attention.row)
-        let first = attention.window > 0 ? max(0, count - attention.window) : 0
-        let firstBlock = first & ~15
-        let scores = session.scratch.scores(thread: thread)
-        let stride = session.scratch.scoreStride
-        let path = step.paths[attention.row]
-        let lastSlot = path == nil ? count : step.committed + attention.row + 1
-        score(attention, cache: cache, from: firstBlock, slots: lastSlot - firstBlock, scores: scores)
-
-        var slots: UnsafePointer<UInt32>?
-        if let path {
-            let list = session.scratch.slots(thread: thread)
-            for index in first..<count {
-                let slot = index < step.committed ? index : step.committed + path[index - step.committed]
-                list[index - first] = UInt32(slot)
-                // Slots never lie before their index, so this gather does not overwrite what it still reads.
-                for head in 0..<attention.queryHeads {
-                    scores[head * stride + index - firstBlock] = scores[head * stride + slot - firstBlock]
-                }
-            }
-            slots = UnsafePointer(list)
-        }
-        let visible = scores + (first - firstBlock)
-        for head in 0..<attention.queryHeads { kernels.softmax(visible + head * stride, count - first) }
         let dimensions = cache.dimensions
-        // With a list of slots the values begin at slot 0, without one at the first visible slot.
-        let values = cache.values(head: attention.keyHead, from: slots == nil ? first : 0)
-        switch cache.element {
-        case .float16:
-            kernels.values_f16(
-                visible, stride, attention.queryHeads, values.assumingMemoryBound(to: UInt16.self), dimensions, slots,
-                count - first, output, dimensions)
-        case .float32:
-            kernels.values_f32(
-                visible, stride, attention.queryHeads, values.assumingMemoryBound(to: Float.self), dimensions, slots,
-                count - first, output, dimensions)
+        let stride = cache.queryBytes
+        var query = 0
+        for row in tile.rows {
+            let count = session.step.keyCount(row: row)
+            let window = attention.operands.window
+            let first = window > 0 ? max(0, count - window) : 0
+            let source = floats(attention.operands.projected, row: row) + tile.keyHead * tile.group * dimensions
+            for head in 0..<tile.group {
+                scratch.firsts[query] = UInt32(first)
+                scratch.counts[query] = UInt32(count)
+                let destination = UnsafeMutableRawPointer(scratch.queries + query * stride)
+                let isFloat = cache.element.packing.isFloat
+                let scaled = isFloat ? destination.assumingMemoryBound(to: Float.self) : scratch.scaled
+                normalizeAndRotate(
+                    source + head * dimensions, norm: attention.queryNorm, attention, row: row, dimensions, into: scaled
+                )
+                for dimension in 0..<dimensions { scaled[dimension] *= attention.operands.scale }
+                if !isFloat {
+                    engine.kernels.pointee.quantize_row(
+                        scaled, dimensions, destination.assumingMemoryBound(to: UInt8.self))
+                }
+                query += 1
+            }
         }
     }
 
-    private func score(
-        _ attention: RowAttention, cache: borrowing KeyValueCache, from slot: Int, slots: Int,
-        scores: UnsafeMutablePointer<Float>
+    /// What the tile's queries make of one segment: sums of 0 where they see nothing of it.
+    private func reduce(
+        _ tile: AttentionTile, segment: Int, cache: borrowing KeyValueCache, _ scratch: AttentionScratch,
+        into partial: AttentionPartial
     ) {
-        let keys = cache.keys(head: attention.keyHead, fromBlockOf: slot)
-        let (stride, dimensions) = (session.scratch.scoreStride, cache.dimensions)
-        switch cache.element {
-        case .float16:
-            kernels.scores_f16(
-                attention.queries, dimensions, attention.queryHeads, keys.assumingMemoryBound(to: UInt16.self),
-                dimensions, slots, attention.scale, scores, stride)
-        case .float32:
-            kernels.scores_f32(
-                attention.queries, dimensions, attention.queryHeads, keys.assumingMemoryBound(to: Float.self),
-                dimensions, slots, attention.scale, scores, stride)
+        let end = (segment + 1) * AttentionTiling.segment
+        func isContiguous(_ row: Int, _ query: Int) -> Bool {
+            session.step.paths[row] == nil || min(Int(scratch.counts[query]), end) <= session.step.committed
+        }
+        var query = 0
+        var contiguous = 0
+        for row in tile.rows {
+            if isContiguous(row, query) {
+                contiguous += 1
+                query += tile.group
+                continue
+            }
+            // The rows before it that have no gaps, together, and then this one by itself.
+            let run = contiguous * tile.group
+            reduceSlots(
+                tile, query - run..<query, segment: segment, cache: cache, scratch,
+                into: partial.from(query - run, dimensions: cache.dimensions))
+            contiguous = 0
+            reducePath(
+                tile, row: row, firstQuery: query, segment: segment, cache: cache, scratch,
+                into: partial.from(query, dimensions: cache.dimensions))
+            query += tile.group
+        }
+        let run = contiguous * tile.group
+        reduceSlots(
+            tile, query - run..<query, segment: segment, cache: cache, scratch,
+            into: partial.from(query - run, dimensions: cache.dimensions))
+    }
+
+    /// One segment for queries whose positions in it are slots of the same number.
+    private func reduceSlots(
+        _ tile: AttentionTile, _ queries: Range<Int>, segment: Int, cache: borrowing KeyValueCache,
+        _ scratch: AttentionScratch, into partial: AttentionPartial
+    ) {
+        guard !queries.isEmpty else { return }
+        let start = segment * AttentionTiling.segment
+        var (low, high) = (AttentionTiling.segment, 0)
+        for query in queries {
+            let visible = scratch.visible(query, from: start)
+            guard !visible.isEmpty else { continue }
+            low = min(low, visible.lowerBound)
+            high = max(high, visible.upperBound)
+        }
+        guard low < high else { return partial.clear(queries: queries.count) }
+        low = low / Packing.tileRows * Packing.tileRows
+        for query in queries {
+            let visible = scratch.visible(query, from: start)
+            scratch.begins[query - queries.lowerBound] = UInt32(max(0, visible.lowerBound - low))
+            scratch.ends[query - queries.lowerBound] = UInt32(max(0, visible.upperBound - low))
+        }
+        score(
+            tile, queries, slots: start + low..<start + high, cache: cache, scratch, into: scratch.scores,
+            stride: AttentionTiling.segment)
+        weigh(queries.count, positions: high - low, cache: cache, scratch, into: partial) {
+            $0.values = UnsafePointer(cache.values(head: tile.keyHead, from: start + low))
+        }
+    }
+
+    /// One segment for the queries of one row whose path there leaves gaps between the slots: the scores of all slots in
+    /// between are computed, and gathered in path order.
+    private func reducePath(
+        _ tile: AttentionTile, row: Int, firstQuery: Int, segment: Int, cache: borrowing KeyValueCache,
+        _ scratch: AttentionScratch, into partial: AttentionPartial
+    ) {
+        let start = segment * AttentionTiling.segment
+        let queries = firstQuery..<firstQuery + tile.group
+        let visible = scratch.visible(firstQuery, from: start)
+        guard !visible.isEmpty, let path = session.step.paths[row] else {
+            return partial.clear(queries: queries.count)
+        }
+        // Positions count from a multiple of 16, as the partial sums of the softmax do.
+        let low = visible.lowerBound / Packing.tileRows * Packing.tileRows
+        let committed = session.step.committed
+        for index in low..<visible.upperBound {
+            let position = start + index
+            scratch.slots[index - low] =
+                UInt32(position < committed ? position : committed + path[position - committed])
+        }
+        let firstSlot = Int(scratch.slots[0]) / Packing.tileRows * Packing.tileRows
+        let lastSlot = Int(scratch.slots[visible.upperBound - low - 1])
+        let stride = scratch.layout.slotScoreStride
+        score(
+            tile, queries, slots: firstSlot..<lastSlot + 1, cache: cache, scratch, into: scratch.slotScores,
+            stride: stride)
+        for head in 0..<tile.group {
+            let (from, to) = (scratch.slotScores + head * stride, scratch.scores + head * AttentionTiling.segment)
+            for index in 0..<visible.upperBound - low { to[index] = from[Int(scratch.slots[index]) - firstSlot] }
+            scratch.begins[head] = UInt32(visible.lowerBound - low)
+            scratch.ends[head] = UInt32(visible.upperBound - low)
+        }
+        weigh(queries.count, positions: visible.upperBound - low, cache: cache, scratch, into: partial) {
+            $0.values = UnsafePointer(cache.values(head: tile.keyHead))
+            $0.slots = UnsafePointer(scratch.slots)
+        }
+    }
+
+    /// Scores of the prepared `queries` with the keys of `slots`, whose first one is a multiple of 16: whole tiles.
+    private func score(
+        _ tile: AttentionTile, _ queries: Range<Int>, slots: Range<Int>, cache: borrowing KeyValueCache,
+        _ scratch: AttentionScratch, into scores: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        let tiles = (slots.count + Packing.tileRows - 1) / Packing.tileRows
+        var product = lathe_product()
+        product.weights = UnsafePointer(cache.keys(head: tile.keyHead, fromTileAt: slots.lowerBound))
+        product.outputs = tiles * Packing.tileRows
+        product.columns = cache.dimensions
+        product.input = UnsafePointer(scratch.queries + queries.lowerBound * cache.queryBytes)
+        product.input_stride = cache.queryBytes
+        product.rows = queries.count
+        product.output = scores
+        product.output_stride = stride
+        product.tile_begin = 0
+        product.tile_end = tiles
+        engine.products[Int(cache.element.packing.rawValue)](&product)
+    }
+
+    /// The softmax of the scores, and the values weighted with it; `values` says where those lie.
+    private func weigh(
+        _ queries: Int, positions: Int, cache: borrowing KeyValueCache, _ scratch: AttentionScratch,
+        into partial: AttentionPartial, _ values: (inout lathe_weighted_values) -> Void
+    ) {
+        engine.kernels.pointee.softmax_segment(
+            scratch.scores, AttentionTiling.segment, queries, positions, scratch.begins, scratch.ends,
+            partial.largest, partial.sums)
+        var operands = lathe_weighted_values()
+        operands.packing = cache.element.packing.kernelPacking
+        operands.dimensions = cache.dimensions
+        operands.count = positions
+        operands.weights = UnsafePointer(scratch.scores)
+        operands.weight_stride = AttentionTiling.segment
+        operands.queries = queries
+        operands.output = partial.outputs
+        operands.output_stride = cache.dimensions
+        values(&operands)
+        engine.kernels.pointee.weigh_values(&operands)
+    }
+
+    /// Divides by the sums and writes the tile's rows.
+    private func finish(_ attention: HeadOperands, _ tile: AttentionTile, _ merged: AttentionPartial, dimensions: Int) {
+        let width = tile.group * dimensions
+        for (index, row) in tile.rows.enumerated() {
+            writeSlice(attention.operands.output, row: row, tile.keyHead * width..<(tile.keyHead + 1) * width) {
+                output in
+                for head in 0..<tile.group {
+                    let query = index * tile.group + head
+                    engine.kernels.pointee.finish_attention(
+                        merged.outputs + query * dimensions, merged.sums[query], dimensions,
+                        output + head * dimensions)
+                }
+            }
         }
     }
 }
 
-/// One row's attention with the query heads of one key head.
-private struct RowAttention {
-    let row: Int
-    let keyHead: Int
-    let queryHeads: Int
-    let scale: Float
-    let window: Int
-    /// `queryHeads` times the head dimensions.
-    let queries: UnsafePointer<Float>
+extension AttentionScratch {
+    /// What a query sees of the segment that begins at `start`, counted from there.
+    fileprivate func visible(_ query: Int, from start: Int) -> Range<Int> {
+        let begin = min(max(0, Int(firsts[query]) - start), AttentionTiling.segment)
+        let end = min(max(0, Int(counts[query]) - start), AttentionTiling.segment)
+        return begin..<max(begin, end)
+    }
+}
+
+extension KeyValueCache {
+    /// Bytes of one query as the product with the keys takes it.
+    fileprivate var queryBytes: Int {
+        element.packing.isFloat ? dimensions * 4 : Int(lathe_quantized_row_bytes(dimensions))
+    }
 }

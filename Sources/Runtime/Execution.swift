@@ -40,8 +40,6 @@ struct Execution {
             multiply(
                 input: input, weight: weight, bias: bias, output: output, column: column, accumulate: accumulate)
         case .attend(let attention):
-            storeKeysAndValues(attention)
-            engine.pool.barrier(thread: thread)
             attend(attention)
         case .gate(let input, let output):
             gate(input: input, output: output)

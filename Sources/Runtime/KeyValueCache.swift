@@ -1,58 +1,55 @@
+import Kernels
 import Plans
 
 /// The keys and values of one softmax-attention layer: committed slots first, then the slots of the step under way.
 ///
-/// Per head, keys lie in blocks of 16 slots (kernels.h, `scores_f16`), values in rows, so that one head's cache is two
-/// sequential streams.
+/// Per head, keys are a packed matrix (its rows the slots, its columns the dimensions) and values are rows (kernels.h), so
+/// that one head's cache is two sequential streams. Slots that were never written hold zeros: all of it is finite.
 struct KeyValueCache: ~Copyable {
     let heads: Int
     let dimensions: Int
     let element: CacheElement
-    /// Slots, a multiple of 16.
-    let capacity: Int
+    private let keyTileBytes: Int
+    private let valueBytes: Int
+    private let headBytes: (keys: Int, values: Int)
     private let storage: PageStorage
 
-    /// Room for `slots` slots. Throws `outOfMemory`.
+    /// Room for `slots` slots. Throws `cacheElement` where the element does not allow the dimensions, or `outOfMemory`.
     init(heads: Int, dimensions: Int, element: CacheElement, slots: Int) throws(RuntimeError) {
+        let sizes = try KeyValueCache.sizes(heads: heads, dimensions: dimensions, element: element, slots: slots)
+        storage = try PageStorage(byteCount: sizes.byteCount)
         self.heads = heads
         self.dimensions = dimensions
         self.element = element
-        capacity = (slots + 15) / 16 * 16
-        storage = try PageStorage(byteCount: 2 * heads * dimensions * capacity * element.bytes)
+        headBytes = sizes.head
+        keyTileBytes = sizes.keyTile
+        valueBytes = Int(lathe_value_bytes(element.packing.kernelPacking, dimensions))
+    }
+
+    private static func sizes(
+        heads: Int, dimensions: Int, element: CacheElement, slots: Int
+    ) throws(RuntimeError) -> (keyTile: Int, head: (keys: Int, values: Int), byteCount: Int) {
+        guard element.allows(dimensions: dimensions), let keyTile = element.packing.tileBytes(columns: dimensions)
+        else { throw .cacheElement(element, dimensions: dimensions) }
+        let state = MixerState.keysAndValues(heads: heads, dimensions: dimensions, element: element)
+        guard let head = element.headBytes(slots: slots, dimensions: dimensions),
+            let byteCount = state.byteCount(slots: slots)
+        else { throw .outOfMemory(bytes: Int.max) }
+        return (keyTile, head, byteCount)
     }
 
     /// Bytes that one position takes.
-    var bytesPerPosition: Int { 2 * heads * dimensions * element.bytes }
+    var bytesPerPosition: Int { heads * element.slotBytes(dimensions: dimensions) }
 
-    /// Keys of one head from the block that holds `slot`, a multiple of 16.
-    func keys(head: Int, fromBlockOf slot: Int) -> UnsafeMutableRawPointer {
-        storage.base + (head * capacity + slot) * dimensions * element.bytes
+    /// Packed keys of one head from the tile of 16 slots that begins at `slot` on.
+    func keys(head: Int, fromTileAt slot: Int = 0) -> UnsafeMutablePointer<UInt8> {
+        (storage.base + head * headBytes.keys + slot / Packing.tileRows * keyTileBytes)
+            .assumingMemoryBound(to: UInt8.self)
     }
 
-    /// Values of one head from `slot` on.
-    func values(head: Int, from slot: Int) -> UnsafeMutableRawPointer {
-        storage.base + ((heads + head) * capacity + slot) * dimensions * element.bytes
-    }
-
-    /// Element index, within a head's keys, of dimension 0 of a slot; the next dimension is 16 further.
-    func keyIndex(slot: Int) -> Int { (slot & ~15) * dimensions + (slot & 15) }
-
-    /// Copies the keys and values of one slot over another.
-    func move(from source: Int, to destination: Int) {
-        guard source != destination else { return }
-        for head in 0..<heads {
-            switch element {
-            case .float16: moveKey(UInt16.self, head: head, from: source, to: destination)
-            case .float32: moveKey(UInt32.self, head: head, from: source, to: destination)
-            }
-            values(head: head, from: destination).copyMemory(
-                from: values(head: head, from: source), byteCount: dimensions * element.bytes)
-        }
-    }
-
-    private func moveKey<Bits: BitwiseCopyable>(_: Bits.Type, head: Int, from source: Int, to destination: Int) {
-        let keys = keys(head: head, fromBlockOf: 0).assumingMemoryBound(to: Bits.self)
-        let (from, to) = (keyIndex(slot: source), keyIndex(slot: destination))
-        for dimension in 0..<dimensions { keys[to + dimension * 16] = keys[from + dimension * 16] }
+    /// Value rows of one head from `slot` on.
+    func values(head: Int, from slot: Int = 0) -> UnsafeMutablePointer<UInt8> {
+        (storage.base + heads * headBytes.keys + head * headBytes.values + slot * valueBytes)
+            .assumingMemoryBound(to: UInt8.self)
     }
 }

@@ -1,3 +1,5 @@
+import Plans
+
 /// Why a step could not run; nothing of the session has changed when one is thrown.
 public enum RuntimeError: Error, Equatable {
     /// This processor does not have the instruction set that was asked for.
@@ -18,6 +20,8 @@ public enum RuntimeError: Error, Equatable {
     case unknownRow(Int)
     /// An embedding had another width than the model's.
     case embeddingWidth(found: Int, expected: Int)
+    /// A cache of this element cannot hold heads of so many dimensions.
+    case cacheElement(CacheElement, dimensions: Int)
 
     /// One line of cause.
     public var cause: StaticString {
@@ -30,6 +34,8 @@ public enum RuntimeError: Error, Equatable {
         case .badParent: "a row's parent is not an earlier row of its step"
         case .contextFull: "the context is full"
         case .unknownRow: "a row was named that the last step does not have"
+        case .cacheElement:
+            "an int8 key-value cache needs heads whose dimensions are a multiple of 32; this model's are not"
         case .embeddingWidth: "an embedding's width is not the model's"
         }
     }
@@ -40,6 +46,7 @@ public enum RuntimeError: Error, Equatable {
         case .instructionSetMissing: "leave --isa out to use the best one of this machine"
         case .outOfMemory: "choose a smaller context with -c"
         case .noThread: "choose fewer threads with -t"
+        case .cacheElement: "choose f16 or f32 with --kv-cache"
         case .contextFull: "choose a larger context with -c, or a shorter prompt"
         case .stepSize, .unknownInput, .badParent, .unknownRow, .embeddingWidth:
             "this is a mistake of the calling program"
@@ -49,7 +56,7 @@ public enum RuntimeError: Error, Equatable {
     /// The process exit code that stands for this error.
     public var exitCode: Int32 {
         switch self {
-        case .instructionSetMissing: 69
+        case .instructionSetMissing, .cacheElement: 69
         case .outOfMemory, .noThread, .stepSize, .unknownInput, .badParent, .contextFull, .unknownRow,
             .embeddingWidth:
             1

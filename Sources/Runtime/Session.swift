@@ -16,6 +16,7 @@ public final class Session {
     var step: Step
     let arena: PageStorage
     let scratch: ThreadScratch
+    let partials: SegmentPartials
     /// Every thread's copies of what a few rows hold, `Engine.replicaBytes` each.
     let replicas: PageStorage
     /// Looks at logits as the head computes them, where only the most likely tokens are asked for.
@@ -24,15 +25,16 @@ public final class Session {
 
     private var caches: CacheList
 
-    init(engine: Engine, capacity: Int) throws(RuntimeError) {
+    init(engine: Engine, capacity: Int, cache: CacheElement? = nil) throws(RuntimeError) {
         let program = engine.program
         self.engine = engine
         self.capacity = capacity
         step = Step(committed: 0, rows: [])
         arena = try PageStorage(byteCount: program.arenaBytes)
-        caches = try CacheList(states: program.states, slots: capacity + program.maximumRows)
         replicas = try PageStorage(byteCount: engine.replicaBytes * engine.threadCount)
-        scratch = try ThreadScratch(engine: engine, slots: capacity + program.maximumRows)
+        caches = try CacheList(states: program.states, element: cache, slots: capacity + program.maximumRows)
+        scratch = try ThreadScratch(engine: engine)
+        partials = try SegmentPartials(program: program, capacity: capacity)
     }
 
     /// Runs the body of the program over `rows`; their logits can be asked for until the next call.
@@ -147,10 +149,12 @@ private struct CacheList: ~Copyable {
     private let caches: UnsafeMutablePointer<KeyValueCache>
     private var count = 0
 
-    init(states: [MixerState], slots: Int) throws(RuntimeError) {
+    /// Caches of `element`, or of what each state says where it is nil.
+    init(states: [MixerState], element: CacheElement?, slots: Int) throws(RuntimeError) {
         caches = .allocate(capacity: max(1, states.count))
-        for case .keysAndValues(let heads, let dimensions, let element) in states {
-            let cache = try KeyValueCache(heads: heads, dimensions: dimensions, element: element, slots: slots)
+        for case .keysAndValues(let heads, let dimensions, let own) in states {
+            let cache = try KeyValueCache(
+                heads: heads, dimensions: dimensions, element: element ?? own, slots: slots)
             (caches + count).initialize(to: cache)
             count += 1
         }

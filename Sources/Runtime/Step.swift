@@ -28,6 +28,9 @@ struct Step {
         self.paths = paths
     }
 
+    /// Whether every row follows the one before it.
+    var isChain: Bool { paths.allSatisfy { $0 == nil } }
+
     /// Keys that a row sees: the committed prefix, its ancestors and itself.
     func keyCount(row: Int) -> Int { committed + (paths[row]?.count ?? row + 1) }
 }

@@ -1,49 +1,113 @@
 import Kernels
 import Plans
 
-/// Working memory of each thread: attention scores of one head group, the slots of one path, one row of floats
-/// and one quantized.
+/// Working memory of each thread: what attention needs for one tile, one row of floats and one quantized.
 struct ThreadScratch: ~Copyable {
-    /// Scores of one head; the next head's follow.
-    let scoreStride: Int
-    private let scoreBytes: Int
-    private let slotBytes: Int
+    private let layout: AttentionScratchLayout
     private let rowBytes: Int
     private let threadBytes: Int
     private let storage: PageStorage
 
-    init(engine: borrowing Engine, slots: Int) throws(RuntimeError) {
-        var heads = 1
-        for case .attend(let attention) in engine.program.body {
-            if case .keysAndValues(let keyHeads, _, _) = engine.program.states[attention.state.value] {
-                heads = max(heads, attention.queryHeads / max(1, keyHeads))
-            }
-        }
+    init(engine: borrowing Engine) throws(RuntimeError) {
+        layout = AttentionScratchLayout(engine.program)
         var width = 1
         for buffer in engine.buffers { width = max(width, buffer.width) }
-        // One block of slack on either side: scores come in blocks of 16 and begin at a block.
-        scoreStride = (slots + 15) / 16 * 16 + 32
-        scoreBytes = heads * scoreStride * 4
-        slotBytes = scoreStride * 4
         rowBytes = (width * 4 + 63) / 64 * 64
-        threadBytes = (scoreBytes + slotBytes + rowBytes + lathe_quantized_row_bytes(width) + 4095) / 4096 * 4096
+        threadBytes = (layout.byteCount + rowBytes + lathe_quantized_row_bytes(width) + 4095) / 4096 * 4096
         storage = try PageStorage(byteCount: threadBytes * engine.threadCount)
     }
 
-    func scores(thread: Int) -> UnsafeMutablePointer<Float> {
-        (storage.base + thread * threadBytes).assumingMemoryBound(to: Float.self)
+    func attention(thread: Int) -> AttentionScratch {
+        AttentionScratch(base: storage.base + thread * threadBytes, layout: layout)
     }
 
-    func slots(thread: Int) -> UnsafeMutablePointer<UInt32> {
-        (storage.base + thread * threadBytes + scoreBytes).assumingMemoryBound(to: UInt32.self)
+    func row(thread: Int) -> UnsafeMutablePointer<Float> {
+        (storage.base + thread * threadBytes + layout.byteCount).assumingMemoryBound(to: Float.self)
     }
 
     /// A quantized row of any buffer's width.
     func quantizedRow(thread: Int) -> UnsafeMutablePointer<UInt8> {
-        (storage.base + thread * threadBytes + scoreBytes + slotBytes + rowBytes).assumingMemoryBound(to: UInt8.self)
+        (storage.base + thread * threadBytes + layout.byteCount + rowBytes).assumingMemoryBound(to: UInt8.self)
     }
+}
 
-    func row(thread: Int) -> UnsafeMutablePointer<Float> {
-        (storage.base + thread * threadBytes + scoreBytes + slotBytes).assumingMemoryBound(to: Float.self)
+/// Sizes of one thread's attention memory, for the largest of a program's attentions; each part begins at 64 bytes.
+struct AttentionScratchLayout {
+    /// Scores of one query in slot order, where a path leaves gaps; the next query's follow.
+    let slotScoreStride: Int
+    let scores: Int
+    let slotScores: Int
+    let running: Int
+    let segment: Int
+    let scaled: Int
+    let keys: Int
+    let bounds: Int
+    let byteCount: Int
+    /// Queries of the largest tile.
+    let queries: Int
+
+    init(_ program: Program) {
+        var (queries, group, queryBytes, partialBytes, rowBytes) = (1, 1, 1, 1, 1)
+        for (tiling, _, dimensions) in program.attentions {
+            queries = max(queries, tiling.queries)
+            group = max(group, tiling.group)
+            queryBytes = max(queryBytes, tiling.queries * max(dimensions * 4, lathe_quantized_row_bytes(dimensions)))
+            partialBytes = max(
+                partialBytes, AttentionPartial.floats(queries: tiling.queries, dimensions: dimensions) * 4)
+            rowBytes = max(rowBytes, dimensions * 4)
+        }
+        // A segment's slots lie within its length and the rows of the step, a tile of 16 more at either end.
+        slotScoreStride = (AttentionTiling.segment + program.maximumRows + 15) / 16 * 16 + 32
+        self.queries = queries
+        var end = 0
+        func place(_ bytes: Int) -> Int {
+            defer { end += (bytes + 63) / 64 * 64 }
+            return end
+        }
+        _ = place(queryBytes)
+        scores = place(queries * AttentionTiling.segment * 4)
+        slotScores = place(group * slotScoreStride * 4)
+        running = place(partialBytes)
+        segment = place(partialBytes)
+        scaled = place(rowBytes)
+        keys = place(Packing.tileRows * rowBytes)
+        // First visible position and number of positions of each query, the same cut to a segment, and the slots of one.
+        bounds = place((4 * queries + AttentionTiling.segment) * 4)
+        byteCount = end
+    }
+}
+
+/// One thread's memory for one tile of attention.
+struct AttentionScratch {
+    let base: UnsafeMutableRawPointer
+    let layout: AttentionScratchLayout
+
+    /// Scaled queries, quantized for an int8 cache.
+    var queries: UnsafeMutablePointer<UInt8> { base.assumingMemoryBound(to: UInt8.self) }
+    /// Scores of the tile's queries in path order, a segment's length apart.
+    var scores: UnsafeMutablePointer<Float> { floats(layout.scores) }
+    /// Scores of one row's queries in slot order.
+    var slotScores: UnsafeMutablePointer<Float> { floats(layout.slotScores) }
+    /// One scaled query on its way to be quantized.
+    var scaled: UnsafeMutablePointer<Float> { floats(layout.scaled) }
+    /// Keys of up to 16 rows on their way to the cache.
+    var keys: UnsafeMutablePointer<Float> { floats(layout.keys) }
+    /// Each query's first visible position.
+    var firsts: UnsafeMutablePointer<UInt32> { (base + layout.bounds).assumingMemoryBound(to: UInt32.self) }
+    /// Each query's number of positions.
+    var counts: UnsafeMutablePointer<UInt32> { firsts + layout.queries }
+    /// The same, cut to a segment and counted from the first position whose score is computed.
+    var begins: UnsafeMutablePointer<UInt32> { firsts + 2 * layout.queries }
+    var ends: UnsafeMutablePointer<UInt32> { firsts + 3 * layout.queries }
+    /// Slots of a segment's positions.
+    var slots: UnsafeMutablePointer<UInt32> { firsts + 4 * layout.queries }
+
+    /// The merged segments of the tile.
+    func running(queries: Int) -> AttentionPartial { AttentionPartial(floats(layout.running), queries: queries) }
+    /// The segment under way.
+    func segment(queries: Int) -> AttentionPartial { AttentionPartial(floats(layout.segment), queries: queries) }
+
+    private func floats(_ offset: Int) -> UnsafeMutablePointer<Float> {
+        (base + offset).assumingMemoryBound(to: Float.self)
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Compiler
 import Decoding
 import Foundation
+import Plans
 import Runtime
 
 struct EvaluateCommand: ParsableCommand {
@@ -25,6 +26,7 @@ struct EvaluateCommand: ParsableCommand {
     var reference: String?
 
     @OptionGroup var engine: EngineOptions
+    @OptionGroup var cache: CacheOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -44,8 +46,9 @@ struct EvaluateCommand: ParsableCommand {
             }
             let count = min(chunks ?? available, available)
             var bar = ProgressBar(quiet: output.quiet || output.json)
-            let session = try session(of: loaded)
-            let reference = try reference.map { try self.session(of: try referencePlan($0, of: loaded)) }
+            let session = try session(of: loaded, cache: cache.kvCache?.element)
+            // The reference keeps the plan's own cache, so that one plan shows what another element costs.
+            let reference = try reference.map { try self.session(of: try referencePlan($0, of: loaded), cache: nil) }
             var (perplexity, divergence) = (Perplexity(), Divergence())
             for index in 0..<count {
                 var chunk = Array(tokens[index * chunkLength..<(index + 1) * chunkLength])
@@ -66,8 +69,8 @@ struct EvaluateCommand: ParsableCommand {
         }
     }
 
-    private func session(of loaded: LoadedPlan) throws -> Session {
-        let session = try loaded.engine.makeSession(contextLength: chunkLength)
+    private func session(of loaded: LoadedPlan, cache: CacheElement?) throws -> Session {
+        let session = try loaded.engine.makeSession(contextLength: chunkLength, cache: cache)
         guard session.capacity == chunkLength else {
             throw Failure(
                 cause: "a chunk of \(chunkLength) tokens is longer than the model's context of \(session.capacity)",

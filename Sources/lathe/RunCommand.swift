@@ -56,6 +56,7 @@ struct RunCommand: ParsableCommand {
     @OptionGroup var prompt: TextArguments
     @OptionGroup var sampling: SamplingArguments
     @OptionGroup var engine: EngineOptions
+    @OptionGroup var cache: CacheOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -71,7 +72,8 @@ struct RunCommand: ParsableCommand {
             guard !tokens.isEmpty else {
                 throw Failure(cause: "the prompt has no tokens", remedy: "give some text with -p", exitCode: 64)
             }
-            let session = try loaded.engine.makeSession(contextLength: contextLength)
+            let session = try loaded.engine.makeSession(
+                contextLength: contextLength, cache: cache.kvCache?.element)
             var generation = Generation(session: session, sampling: sampling.options, digestsLogits: digest)
             Interruption.endsGeneration()
 

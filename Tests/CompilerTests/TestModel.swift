@@ -16,12 +16,15 @@ final class TestModel {
     let path: String
     private let directory: URL
 
-    /// Compiles a checkpoint.
-    init(_ path: String, precision: WeightPrecision, maximumRows: Int = 128) throws {
+    /// Compiles a checkpoint, the model changed by `adjust` before.
+    init(
+        _ path: String, precision: WeightPrecision, maximumRows: Int = 128, adjust: (inout Model) -> Void = { _ in }
+    ) throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "lathe-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let imported = try Model(try Checkpoint.open(path))
-        let model = FoldNorms(widensMatrices: precision == .f32).apply(to: imported).model
+        var model = FoldNorms(widensMatrices: precision == .f32).apply(to: imported).model
+        adjust(&model)
         lowered = try ModelLowering(precision: precision, maximumRows: maximumRows).lower(model)
         self.path = directory.appending(path: "model.plan").path
         _ = try PlanAssembly(lowered: lowered).write(to: self.path)

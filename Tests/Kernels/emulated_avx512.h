@@ -11,6 +11,7 @@
 #undef _mm512_cvtepi32_ps
 #undef _mm512_cvtepi32_epi8
 #undef _mm512_cvtepu16_epi32
+#undef _mm512_cvtepi8_epi32
 #undef _mm512_fmadd_ps
 #define _mm512_cvtph_ps emulated_cvtph_ps
 #define _mm512_cvtps_ph(x, rounding) emulated_cvtps_ph(x)
@@ -18,6 +19,7 @@
 #define _mm512_cvtepi32_ps emulated_cvtepi32_ps
 #define _mm512_cvtepi32_epi8 emulated_cvtepi32_epi8
 #define _mm512_cvtepu16_epi32 emulated_cvtepu16_epi32
+#define _mm512_cvtepi8_epi32 emulated_cvtepi8_epi32
 #define _mm512_fmadd_ps emulated_fmadd_ps
 
 typedef union emulated_register {
@@ -67,6 +69,13 @@ static inline __m512i emulated_cvtepu16_epi32(__m256i x) {
     emulated_register r;
     r.integer_halves[0] = _mm256_cvtepu16_epi32(_mm256_castsi256_si128(x));
     r.integer_halves[1] = _mm256_cvtepu16_epi32(_mm256_extracti128_si256(x, 1));
+    return r.integers;
+}
+
+static inline __m512i emulated_cvtepi8_epi32(__m128i x) {
+    emulated_register r;
+    r.integer_halves[0] = _mm256_cvtepi8_epi32(x);
+    r.integer_halves[1] = _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8));
     return r.integers;
 }
 

@@ -24,12 +24,6 @@ static float *take_floats(random_source *source, size_t count) {
     return result;
 }
 
-static uint16_t *take_halves(random_source *source, size_t count) {
-    uint16_t *result = take(count * sizeof *result);
-    for (size_t i = 0; i < count; i++) { result[i] = next_half(source); }
-    return result;
-}
-
 static void expect_same(const void *a, const void *b, size_t bytes, const char *what, size_t x, size_t y, size_t z) {
     if (memcmp(a, b, bytes) == 0) {
         passed++;
@@ -185,16 +179,7 @@ static void compare_elementwise(random_source *source) {
             reference->silu_gate(c, w, n, a);
             candidate->silu_gate(c, w, n, b);
             expect_same(a, b, n * sizeof *a, "silu_gate", n, (size_t)spread, 0);
-            memcpy(a, c, n * sizeof *a);
-            memcpy(b, c, n * sizeof *b);
-            reference->softmax(a, n);
-            candidate->softmax(b, n);
-            expect_same(a, b, n * sizeof *a, "softmax", n, (size_t)spread, 0);
         }
-        if (n > 1) { a[n / 2] = b[n / 2] = -1.0f / 0.0f; }
-        reference->softmax(a, n);
-        candidate->softmax(b, n);
-        expect_same(a, b, n * sizeof *a, "softmax with negative infinity", n, 0, 0);
 
         float *p = take_floats(source, 2 * n), *q = take(2 * n * sizeof *q);
         memcpy(q, p, 2 * n * sizeof *q);
@@ -222,12 +207,16 @@ static void compare_exponentials(random_source *source) {
         for (size_t i = 0; i < COUNT; i += 32) {
             gate[i] = 0.0f;
             for (size_t k = 1; k < 32; k++) { gate[i + k] = -gate[i + k] * gate[i + k] * 0.01f; }
-            memcpy(a, gate + i, 32 * sizeof *a);
-            memcpy(b, gate + i, 32 * sizeof *b);
-            reference->softmax(a, 32);
-            candidate->softmax(b, 32);
-            expect_same(a, b, 32 * sizeof *a, "exponential", pass, i, 0);
         }
+        const uint32_t begins[COUNT / 32] = {0};
+        uint32_t ends[COUNT / 32];
+        for (size_t i = 0; i < COUNT / 32; i++) { ends[i] = 32; }
+        memcpy(a, gate, sizeof a);
+        memcpy(b, gate, sizeof b);
+        float largest[COUNT / 32], sums[COUNT / 32];
+        reference->softmax_segment(a, 32, COUNT / 32, 32, begins, ends, largest, sums);
+        candidate->softmax_segment(b, 32, COUNT / 32, 32, begins, ends, largest, sums);
+        expect_same(a, b, sizeof a, "exponential", pass, 1, 0);
     }
 }
 
@@ -300,65 +289,122 @@ static void compare_halves(random_source *source) {
     free(halves), free(a), free(b), free(c), free(d);
 }
 
-static void compare_scores(random_source *source, size_t heads, size_t dimensions, size_t slots) {
-    const size_t padded = (slots + 15) / 16 * 16, query_stride = dimensions + 3, stride = padded + 2;
-    float *queries = take_floats(source, heads * query_stride);
-    float *wide = take_floats(source, padded * dimensions);
-    uint16_t *narrow = take_halves(source, padded * dimensions);
-    for (int half = 0; half < 2; half++) {
-        float *a = take(heads * stride * sizeof *a), *b = take(heads * stride * sizeof *b);
-        if (half) {
-            reference->scores_f16(queries, query_stride, heads, narrow, dimensions, slots, 0.125f, a, stride);
-            candidate->scores_f16(queries, query_stride, heads, narrow, dimensions, slots, 0.125f, b, stride);
-        } else {
-            reference->scores_f32(queries, query_stride, heads, wide, dimensions, slots, 0.11f, a, stride);
-            candidate->scores_f32(queries, query_stride, heads, wide, dimensions, slots, 0.11f, b, stride);
+/// Rows of scores with every kind of visible range, none and all among them; some scores are negative infinity.
+static void compare_softmax(random_source *source, size_t queries, size_t count) {
+    const size_t stride = (count + 15) / 16 * 16 + 16 * (next_bits(source) % 2);
+    float *a = take_floats(source, queries * stride), *b = take(queries * stride * sizeof *b);
+    uint32_t *begins = take(queries * sizeof *begins), *ends = take(queries * sizeof *ends);
+    for (size_t q = 0; q < queries; q++) {
+        const float spread = q % 3 == 0 ? 1.0f : q % 3 == 1 ? 20.0f : 300.0f;
+        for (size_t i = 0; i < stride; i++) { a[q * stride + i] *= spread; }
+        begins[q] = q % 2 == 0 ? 0 : next_bits(source) % (uint32_t)(count + 1);
+        ends[q] = q % 4 == 0 ? (uint32_t)count : next_bits(source) % (uint32_t)(count + 1);
+        if (q % 4 == 0 && count > 1) { a[q * stride + count / 2] = -1.0f / 0.0f; }
+        if (q % 5 == 3) {  // the largest is a zero, of either sign
+            for (size_t i = 0; i < stride; i++) { a[q * stride + i] = next_bits(source) % 2 == 0 ? 0.0f : -0.0f; }
         }
-        for (size_t h = 0; h < heads; h++) {  // what lies past `slots` up to a multiple of 16 is unspecified
-            float *unspecified = b + h * stride + slots;
-            memcpy(unspecified, a + h * stride + slots, (padded - slots) * sizeof *a);
-        }
-        expect_same(a, b, heads * stride * sizeof *a, half ? "scores_f16" : "scores_f32", heads, dimensions, slots);
-        free(a), free(b);
     }
-    free(queries), free(wide), free(narrow);
+    memcpy(b, a, queries * stride * sizeof *b);
+    float *m = take(queries * sizeof *m), *n = take(queries * sizeof *n);
+    float *l = take(queries * sizeof *l), *k = take(queries * sizeof *k);
+    reference->softmax_segment(a, stride, queries, count, begins, ends, m, l);
+    candidate->softmax_segment(b, stride, queries, count, begins, ends, n, k);
+    expect_same(a, b, queries * stride * sizeof *a, "softmax_segment", queries, count, 0);
+    expect_same(m, n, queries * sizeof *m, "softmax_segment, largest", queries, count, 0);
+    expect_same(l, k, queries * sizeof *l, "softmax_segment, sums", queries, count, 0);
+    free(a), free(b), free(begins), free(ends), free(m), free(n), free(l), free(k);
 }
 
-static void compare_values(random_source *source, size_t heads, size_t dimensions, size_t count) {
-    const size_t slots = count + 5, row_stride = count + 1, stride = dimensions + 3;
-    float *rows = take_floats(source, heads * row_stride);
-    float *wide = take_floats(source, slots * dimensions);
-    uint16_t *narrow = take_halves(source, slots * dimensions);
+static const lathe_packing cache_packings[] = {LATHE_F32, LATHE_F16, LATHE_INT8_SYMMETRIC};
+
+static void compare_stores(random_source *source, lathe_packing packing, size_t dimensions, size_t slot, size_t count) {
+    const size_t stride = dimensions + 3, slots = slot + count;
+    const size_t key_bytes = (slots + 15) / 16 * lathe_tile_bytes(packing, dimensions);
+    const size_t value_bytes = slots * lathe_value_bytes(packing, dimensions);
+    float *x = take_floats(source, count * stride);
+    static const uint32_t odd[] = {0x7fc00000, 0xffc00000, 0x7f800000, 0xff800000, 0x477fe000, 0x477fffff,
+                                   0x80000000, 0x7f7fffff, 0xc7800000, 0x00000001, 0x33000000};
+    for (size_t i = 0; i < count * stride; i++) {
+        const uint32_t bits = next_bits(source);
+        if (bits % 32 == 0) { memcpy(x + i, odd + bits / 32 % (sizeof odd / sizeof *odd), sizeof *x); }
+        if (slot % 2 == 1) { x[i] *= 0x1p-24f; }
+    }
+    uint8_t *a = take(key_bytes), *b = take(key_bytes);
+    reference->store_keys(packing, x, stride, count, dimensions, a, slot);
+    candidate->store_keys(packing, x, stride, count, dimensions, b, slot);
+    expect_same(a, b, key_bytes, "store_keys", (size_t)packing, dimensions, slot);
+    free(a), free(b);
+    a = take(value_bytes), b = take(value_bytes);
+    reference->store_values(packing, x, stride, count, dimensions, a, slot);
+    candidate->store_values(packing, x, stride, count, dimensions, b, slot);
+    expect_same(a, b, value_bytes, "store_values", (size_t)packing, dimensions, slot);
+    free(a), free(b), free(x);
+}
+
+static void compare_values(random_source *source, lathe_packing packing, size_t queries, size_t dimensions,
+                           size_t count) {
+    const size_t slots = count + 5, weight_stride = count + 1, stride = dimensions + 3;
+    float *weights = take_floats(source, queries * weight_stride);
+    for (size_t i = 0; i < queries * weight_stride; i++) { weights[i] = weights[i] > 0.0f ? weights[i] : 0.0f; }
+    float *x = take_floats(source, slots * dimensions);
+    uint8_t *values = take(slots * lathe_value_bytes(packing, dimensions));
+    reference->store_values(packing, x, dimensions, slots, dimensions, values, 0);
     uint32_t *list = take(count * sizeof *list);
     for (size_t i = 0; i < count; i++) { list[i] = next_bits(source) % (uint32_t)slots; }
     if (count > 0) { list[count - 1] = (uint32_t)slots - 1; }
-    for (int variant = 0; variant < 4; variant++) {
-        const uint32_t *chosen = variant & 2 ? list : NULL;
-        float *a = take(heads * stride * sizeof *a), *b = take(heads * stride * sizeof *b);
-        if (variant & 1) {
-            reference->values_f16(rows, row_stride, heads, narrow, dimensions, chosen, count, a, stride);
-            candidate->values_f16(rows, row_stride, heads, narrow, dimensions, chosen, count, b, stride);
-        } else {
-            reference->values_f32(rows, row_stride, heads, wide, dimensions, chosen, count, a, stride);
-            candidate->values_f32(rows, row_stride, heads, wide, dimensions, chosen, count, b, stride);
-        }
-        expect_same(a, b, heads * stride * sizeof *a, variant & 1 ? "values_f16" : "values_f32", heads, dimensions,
-                    count);
+    const size_t bytes = queries * stride * sizeof(float);
+    for (int listed = 0; listed < 2; listed++) {
+        float *a = take(bytes), *b = take(bytes);
+        lathe_weighted_values operands = {
+            .packing = packing, .dimensions = dimensions, .values = values, .slots = listed ? list : NULL,
+            .count = count, .weights = weights, .weight_stride = weight_stride, .queries = queries,
+            .output_stride = stride,
+        };
+        operands.output = a, reference->weigh_values(&operands);
+        operands.output = b, candidate->weigh_values(&operands);
+        expect_same(a, b, bytes, "weigh_values", queries, dimensions, count);
         free(a), free(b);
     }
-    free(rows), free(wide), free(narrow), free(list);
+    free(weights), free(x), free(values), free(list);
+}
+
+static void compare_merges(random_source *source, size_t queries, size_t dimensions) {
+    float *m = take_floats(source, queries), *l = take_floats(source, queries);
+    float *o = take_floats(source, queries * dimensions), *added = take_floats(source, queries * dimensions);
+    float *a = take(queries * (dimensions + 2) * sizeof *a), *b = take(queries * (dimensions + 2) * sizeof *b);
+    for (size_t q = 0; q < queries; q++) { l[q] = q % 5 == 3 ? 0.0f : l[q] * l[q] + 1.0f; }
+    for (size_t q = 0; q < queries; q++) {
+        a[q] = q % 2 == 0 ? m[q] : next_float(source) * 40.0f;
+        a[queries + q] = q % 5 == 1 ? 0.0f : 1.5f;
+    }
+    memcpy(a + 2 * queries, o, queries * dimensions * sizeof *o);
+    memcpy(b, a, queries * (dimensions + 2) * sizeof *b);
+    reference->merge_segment(queries, dimensions, m, l, added, a, a + queries, a + 2 * queries);
+    candidate->merge_segment(queries, dimensions, m, l, added, b, b + queries, b + 2 * queries);
+    expect_same(a, b, queries * (dimensions + 2) * sizeof *a, "merge_segment", queries, dimensions, 0);
+    if (queries > 0) {
+        reference->finish_attention(o, 1.7f, dimensions, a);
+        candidate->finish_attention(o, 1.7f, dimensions, b);
+        expect_same(a, b, dimensions * sizeof *a, "finish_attention", dimensions, 0, 0);
+    }
+    free(m), free(l), free(o), free(added), free(a), free(b);
 }
 
 static void compare_attention(random_source *source) {
-    static const size_t dimensions[] = {1, 3, 8, 16, 64, 80, 96, 128};
+    static const size_t dimensions[] = {1, 3, 8, 16, 32, 64, 80, 96, 128};
+    for (size_t count = 0; count <= 70; count++) { compare_softmax(source, 1 + count % 9, count); }
+    compare_softmax(source, 24, 256);
     for (size_t d = 0; d < sizeof dimensions / sizeof *dimensions; d++) {
-        for (size_t slots = 0; slots <= 40; slots++) {
-            compare_scores(source, 1 + slots % 9, dimensions[d], slots);
-            compare_values(source, 1 + slots % 9, dimensions[d], slots);
-        }
-        for (size_t heads = 0; heads <= 9; heads++) {
-            compare_scores(source, heads, dimensions[d], 150);
-            compare_values(source, heads, dimensions[d], 19);
+        for (size_t queries = 0; queries <= 13; queries++) { compare_merges(source, queries, dimensions[d]); }
+        for (size_t p = 0; p < 3; p++) {
+            if (lathe_value_bytes(cache_packings[p], dimensions[d]) == 0) { continue; }
+            for (size_t count = 0; count <= 20; count++) {
+                compare_stores(source, cache_packings[p], dimensions[d], count * 5 % 37, count);
+                compare_values(source, cache_packings[p], 1 + count % 9, dimensions[d], count);
+            }
+            for (size_t queries = 0; queries <= 14; queries++) {
+                compare_values(source, cache_packings[p], queries, dimensions[d], 150);
+            }
         }
     }
 }

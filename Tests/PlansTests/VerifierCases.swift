@@ -67,6 +67,9 @@ extension VerifierTests {
         Case("odd dimensions", "the dimensions of a head are even") {
             $0.states[0] = .keysAndValues(heads: 1, dimensions: 31, element: .float16)
         },
+        Case("int8 in part of a group", "the dimensions of a head with an int8 cache are a multiple of 32") {
+            $0.states[0] = .keysAndValues(heads: 1, dimensions: 48, element: .int8)
+        },
         Case("huge state", "the size of a state can be computed") {
             $0.contextLength = 1 << 24
             $0.states[0] = .keysAndValues(heads: 1 << 24, dimensions: 1 << 24, element: .float16)

@@ -69,6 +69,7 @@ extension CacheElement {
         switch self {
         case .float16: "f16"
         case .float32: "f32"
+        case .int8: "int8"
         }
     }
 }

@@ -49,7 +49,7 @@ public struct PlanDescription: Sendable {
         program.states.reduce(0) { sum, state in
             switch state {
             case .keysAndValues(let heads, let dimensions, let element):
-                sum + 2 * heads * dimensions * element.bytes
+                sum + heads * element.slotBytes(dimensions: dimensions)
             }
         }
     }

@@ -102,7 +102,7 @@ extension MixerState {
             .members([
                 ("kind", .string("keys and values")), ("heads", .count(heads)), ("dimensions", .count(dimensions)),
                 ("element", .string(element.name)),
-                ("bytes_per_position", .count(2 * heads * dimensions * element.bytes)),
+                ("bytes_per_position", .count(heads * element.slotBytes(dimensions: dimensions))),
             ])
         }
     }

@@ -7,7 +7,7 @@
 ///   spells out; `fma` below is one rounding, every other operator is one too. Nothing is contracted.
 /// - A sum starts from +0. One that crosses SIMD lanes uses 16 partial sums, element i into partial i mod 16, and the
 ///   fixed tree (8 apart, 4 apart, 2 apart, 1 apart: `p[i] + p[i+8]`, then `p[i] + p[i+4]`, ...).
-/// - Nothing is read past the end of an array, except scores' keys, which are whole blocks of 16 slots.
+/// - Nothing is read past the end of an array.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,6 +15,7 @@
 
 #define LATHE_TILE_ROWS 16    // weight rows interleaved in one packed tile
 #define LATHE_GROUP 32        // columns that share one scale, in weights and in activations
+#define LATHE_SEGMENT 256     // positions that attention reduces by themselves before it merges them
 
 /// Instruction sets, in rising order of preference on their architecture.
 typedef enum lathe_isa {
@@ -79,6 +80,43 @@ typedef struct lathe_product {
 ///   affine:    acc = fma(float(s), scale_w * scale_a, acc); acc = fma(minimum, scale_a * float(A), acc)
 typedef void (*lathe_product_function)(const lathe_product *product);
 
+// Softmax attention of one (row, query head) over its path, position i the i-th of the committed prefix, the row's
+// ancestors and itself; visible are the positions first ... n - 1, where `first` is above 0 with a window.
+//
+//   q' = q * scale, each element rounded. Segments are the positions 256 j ... 256 j + 255, cut to the visible ones.
+//   In each segment: s[i] = the product of key i and q' (lathe_product: the keys of a head are a packed matrix, its rows
+//   the slots, its columns the dimensions); m, e and l by `softmax_segment`; o by `weigh_values`.
+//   Segments are merged in rising order by `merge_segment`, and `finish_attention` divides.
+//
+// A segment's (m, l, o) depends on nothing outside it, so segments may be computed anywhere and merged afterwards.
+//
+// A cache is of one of three packings, LATHE_F32, LATHE_F16 and LATHE_INT8_SYMMETRIC (where the dimensions are a multiple
+// of 32). Keys lie in tiles of 16 slots as the packing says; values in one row a slot:
+//
+//   LATHE_F32, LATHE_F16: `dimensions` elements.
+//   LATHE_INT8_SYMMETRIC: `dimensions` int8 codes, then one f32 scale for every 32; value = scale * code, rounded.
+//
+// What a cache holds is finite: elements are clamped to the largest finite magnitude (65504, that of a half, for f16 and
+// int8), and a NaN becomes that magnitude. So what a query does not see, weighted
+// with e = 0, adds exactly nothing.
+
+/// Bytes of one slot's value row; 0 where the packing is not a cache's, or does not allow that number of dimensions.
+size_t lathe_value_bytes(lathe_packing packing, size_t dimensions);
+
+/// The operands of `weigh_values`: query r's weights are weights[r * weight_stride + i], i in [0, count).
+typedef struct lathe_weighted_values {
+    lathe_packing packing;   // of the cache
+    size_t dimensions;
+    const uint8_t *values;   // slot 0 of a head, rows of lathe_value_bytes
+    const uint32_t *slots;   // position i's slot, or NULL: slot i
+    size_t count;            // positions
+    const float *weights;
+    size_t weight_stride;
+    size_t queries;
+    float *output;           // query r's sums at output[r * output_stride]
+    size_t output_stride;
+} lathe_weighted_values;
+
 typedef struct lathe_kernels {
     lathe_isa isa;
     lathe_product_function product[LATHE_PACKING_COUNT];
@@ -106,26 +144,37 @@ typedef struct lathe_kernels {
     void (*to_f16)(const float *x, size_t n, uint16_t *y);
     void (*from_f16)(const uint16_t *x, size_t n, float *y);
 
-    /// Scores of `heads` query heads against key slots [0, slots): scores[h][s] = scale * sum over d of q[h][d] * k[s][d],
-    /// the sum by fma in the order of d, the multiplication by `scale` last.
-    /// Keys lie in blocks of 16 slots: block b, dimension d, slot i at element (b * dimensions + d) * 16 + i.
-    /// Writes slots rounded up to a multiple of 16 scores a head (what lies past `slots` is unspecified).
-    void (*scores_f16)(const float *queries, size_t query_stride, size_t heads, const uint16_t *keys, size_t dimensions,
-                       size_t slots, float scale, float *scores, size_t score_stride);
-    void (*scores_f32)(const float *queries, size_t query_stride, size_t heads, const float *keys, size_t dimensions,
-                       size_t slots, float scale, float *scores, size_t score_stride);
+    /// Softmax of one segment, not yet divided, for `queries` rows of scores, `stride` apart. Row r sees the positions
+    /// begins[r] <= i < ends[r]: m = their largest score + 0.0f (one of -0 becomes +0); e = lathe_exp(x - m) in place, and 0 at every other position
+    /// below `count` rounded up to a multiple of 16, which each row has room for; l = sum of e in 16 partials. Where
+    /// begins[r] >= ends[r], m = l = 0. Negative infinity is allowed where one visible score is finite.
+    void (*softmax_segment)(float *scores, size_t stride, size_t queries, size_t count, const uint32_t *begins,
+                            const uint32_t *ends, float *largest, float *sums);
 
-    /// In place: m = max; e = lathe_exp(x - m); t = sum of e in 16 partials; x = e * (1 / t). n >= 1. Negative infinity
-    /// is allowed, and becomes 0, where one element is finite.
-    void (*softmax)(float *x, size_t n);
+    /// out[r][d] = (sum over i in order by fma of weights[r][i] * value[slot(i)][d]) + 0.0f: the last addition makes a
+    /// sum of -0 a +0, so that weights of 0 never show. The sum of no positions is 0.
+    void (*weigh_values)(const lathe_weighted_values *operands);
 
-    /// Weighted sum of value rows, for each head: out[h][d] = sum over i in order by fma of p[h][i] * v[slot(i)][d],
-    /// where slot(i) = slots[i], or i when `slots` is NULL. Value slot s begins at element s * dimensions. The sum of no
-    /// slots is 0.
-    void (*values_f16)(const float *probabilities, size_t probability_stride, size_t heads, const uint16_t *values,
-                       size_t dimensions, const uint32_t *slots, size_t count, float *output, size_t output_stride);
-    void (*values_f32)(const float *probabilities, size_t probability_stride, size_t heads, const float *values,
-                       size_t dimensions, const uint32_t *slots, size_t count, float *output, size_t output_stride);
+    /// Merges, for each query, a segment's (m', l', o') into what its earlier segments gave: M = max(m, m'),
+    /// a = lathe_exp(m - M), b = lathe_exp(m' - M), l = fma(l, a, l' * b), o = fma(o, a, o' * b), m = M. Where l' = 0 the
+    /// query saw nothing and nothing changes; where l = 0 this is its first segment and it is copied. Outputs are
+    /// `dimensions` floats a query, without gaps.
+    void (*merge_segment)(size_t queries, size_t dimensions, const float *segment_largest, const float *segment_sums,
+                          const float *segment_outputs, float *largest, float *sums, float *outputs);
+
+    /// y = o * (1 / l) over `dimensions`. `y` may be `o`.
+    void (*finish_attention)(const float *o, float l, size_t dimensions, float *y);
+
+    /// Writes the keys of the slots [slot, slot + count), `stride` floats apart, into a head's packed keys.
+    /// LATHE_INT8_SYMMETRIC, for each 32 dimensions of a slot: scale = f16(largest magnitude / 127), code = x * (1 / scale)
+    /// rounded to nearest even and clamped to +-127, plus 128; codes of 128 where the scale is 0.
+    void (*store_keys)(lathe_packing packing, const float *x, size_t stride, size_t count, size_t dimensions,
+                       uint8_t *keys, size_t slot);
+
+    /// Writes the value rows of the slots [slot, slot + count) of a head. LATHE_INT8_SYMMETRIC: codes and scales as
+    /// `quantize_row` makes them.
+    void (*store_values)(lathe_packing packing, const float *x, size_t stride, size_t count, size_t dimensions,
+                         uint8_t *values, size_t slot);
 } lathe_kernels;
 
 /// The kernels of one instruction set, or NULL where this processor or this build does not have it.

@@ -24,6 +24,7 @@ struct BenchCommand: ParsableCommand {
     var repetitions: Int = 5
 
     @OptionGroup var engine: EngineOptions
+    @OptionGroup var cache: CacheOptions
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
@@ -43,7 +44,7 @@ struct BenchCommand: ParsableCommand {
                     remedy: "choose smaller -p, -n or -d", exitCode: 64)
             }
             let roofline = Roofline(program: loaded.plan.program, probe: try MachineProbe(loaded.engine))
-            let session = try loaded.engine.makeSession(contextLength: needed)
+            let session = try loaded.engine.makeSession(contextLength: needed, cache: cache.kvCache?.element)
             var results: [BenchResult] = []
             if promptLength > 0 {
                 let test = BenchTest(kind: .prefill(promptLength), depth: depth)

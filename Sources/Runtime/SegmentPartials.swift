@@ -1,0 +1,62 @@
+import Plans
+import Synchronization
+
+/// Where threads leave what they made of the segments of a long context, and how many segments of each pair of a tile and
+/// a key head are done, so that whoever finishes the last one merges them.
+struct SegmentPartials: ~Copyable {
+    /// Tiles of rows whose segments may be computed apart: as many as drafts and small trees have. More rows give enough
+    /// work to share without.
+    static let mostTiles = 4
+
+    private let segments: Int
+    private let pairs: Int
+    private let partialFloats: Int
+    private let finished: UnsafeMutablePointer<Atomic<Int>>
+    private let storage: PageStorage
+
+    /// Room for contexts of `capacity` positions. Throws `outOfMemory`.
+    init(program: Program, capacity: Int) throws(RuntimeError) {
+        var (pairs, floats) = (1, 1)
+        for (tiling, keyHeads, dimensions) in program.attentions {
+            pairs = max(pairs, SegmentPartials.mostTiles * keyHeads)
+            floats = max(floats, AttentionPartial.floats(queries: tiling.queries, dimensions: dimensions))
+        }
+        segments = (capacity + AttentionTiling.segment - 1) / AttentionTiling.segment
+        self.pairs = pairs
+        partialFloats = floats
+        storage = try PageStorage(byteCount: pairs * segments * floats * 4)
+        finished = .allocate(capacity: pairs)
+        for pair in 0..<pairs { (finished + pair).initialize(to: Atomic(0)) }
+    }
+
+    deinit {
+        finished.deinitialize(count: pairs)
+        finished.deallocate()
+    }
+
+    /// The partial of one segment, `segment` below the number that the capacity has.
+    func partial(pair: Int, segment: Int, queries: Int) -> AttentionPartial {
+        let floats = storage.base.assumingMemoryBound(to: Float.self)
+        return AttentionPartial(floats + (pair * segments + segment) * partialFloats, queries: queries)
+    }
+
+    /// Tells that one of a pair's `count` segments is done; true for the last one, which sees what all others wrote.
+    func finishesLast(pair: Int, of count: Int) -> Bool {
+        guard finished[pair].add(1, ordering: .acquiringAndReleasing).newValue == count else { return false }
+        // The barrier behind the instruction comes before the next count.
+        finished[pair].store(0, ordering: .relaxed)
+        return true
+    }
+}
+
+extension Program {
+    /// How each attention of the body is tiled, its key heads and their dimensions.
+    var attentions: [(tiling: AttentionTiling, keyHeads: Int, dimensions: Int)] {
+        var found: [(tiling: AttentionTiling, keyHeads: Int, dimensions: Int)] = []
+        for case .attend(let attention) in body {
+            guard case .keysAndValues(let keyHeads, let dimensions, _) = states[attention.state.value] else { continue }
+            found.append((AttentionTiling(queryHeads: attention.queryHeads, keyHeads: keyHeads), keyHeads, dimensions))
+        }
+        return found
+    }
+}
