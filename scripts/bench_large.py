@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A model of 1.1 billion parameters: what compiling it takes, and its speed beside llama.cpp: make bench-large.
 
-The checkpoint is synthetic (scripts/make_synthetic_llama.py) and is made once: 2.2 GB of bfloat16 safetensors that Lathe
-compiles, and the same weights as GGUF, which llama.cpp's own quantizer brings to Q4_0. All files: 6 GB. Then
+The checkpoint is synthetic (scripts/make_synthetic_llama.py) and is made once: 2.2 GB of bfloat16 safetensors that
+Lathe compiles, and the same weights as GGUF, which llama.cpp's own quantizer brings to Q4_0. All files: 6 GB. Then
 bench_peers.py compares Lathe's plan of 4-bit weights with that.
 """
 

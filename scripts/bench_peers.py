@@ -62,8 +62,9 @@ def peer_systems(options: argparse.Namespace) -> list[tuple[PeerSystem | None, R
     """Every peer in every format and variant; one that cannot be had is a record of its failure alone."""
     environment = Environment(options.venv)
     result: list[tuple[PeerSystem | None, Record]] = []
-    # All of them first: a peer may use another one's package to make its format.
-    failures = {name: environment.install(PEERS[name]) for name in options.peers}
+    # All of them first: a peer may use another one's package to make a format.
+    needed = dict.fromkeys(name for peer in options.peers for name in (*PEERS[peer].borrowed, peer))
+    failures = {name: environment.install(PEERS[name]) for name in needed}
     for name in options.peers:
         peer = PEERS[name]
         for form in peer.formats:

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Writes a large Llama-shaped checkpoint of random weights, for measuring what size costs: FOLDER as transformers writes
-it (sharded bfloat16 safetensors, config.json, tokenizer.json) and, with --gguf, the same weights as a GGUF file in F16.
+"""Writes a large Llama-shaped checkpoint of random weights, for measuring what size costs: FOLDER as transformers
+writes it (sharded bfloat16 safetensors, config.json, tokenizer.json) and, with --gguf, the same weights as GGUF in F16.
 
-The shape is TinyLlama-1.1B's unless told otherwise. Weights are normal with the deviation of a trained model's layers
-(1 / sqrt(columns)), norm weights lie around 1, and a seed of its own for each tensor gives the same bytes every time. Both
-files are written as they come: memory holds a block of rows, or one tensor of the GGUF file. The tokenizer is byte-level BPE whose
-merges join pairs of bytes, so that every text has ids below the vocabulary's size.
+The shape is TinyLlama-1.1B's; --layers makes a smaller one. Weights are normal with the deviation of a trained model's
+layers (1 / sqrt(columns)), norm weights lie around 1, and a seed of its own for each tensor gives the same bytes every
+time. Both files are written as they come: memory holds a block of rows, or one tensor of the GGUF file. The tokenizer
+is byte-level BPE whose merges join pairs of bytes, so that every text has ids below the vocabulary's size.
 
 Needs: numpy; for --gguf the package gguf.
 """

@@ -5,7 +5,7 @@ import json
 import time
 from pathlib import Path
 
-from .files import written
+from .files import place, written
 from .measure import Peer
 
 
@@ -23,8 +23,8 @@ class CTranslate2(Peer):
 
     @staticmethod
     def prepare(gguf: Path, form: str, cache: Path) -> Path:
-        path = cache / f"{gguf.name.split('.')[0]}.ctranslate2-{form}"
-        with written(path) as target:
+        path = place(cache, gguf, f"ctranslate2-{form}")
+        with written(path, gguf) as target:
             if target:
                 specification = _specification(gguf)
                 specification.validate()
@@ -76,6 +76,7 @@ class CTranslate2(Peer):
         return self.stamps([words[0]] + ["Ġ" + word for word in words[1:]], 1)[0][1]
 
     def prefill(self, count: int, depth: int) -> float:
+        # Behind a prefix the time holds the copy of its state, which the package makes in each call.
         return self.stamps(self.pieces(count), 1, self.prefix(depth))[0][0]
 
     def generate(self, count: int, depth: int) -> float:
@@ -135,7 +136,8 @@ def _specification(gguf: Path):
     specification.register_vocabulary(tokens)
     specification.config.bos_token = tokens[value("tokenizer.ggml.bos_token_id")]
     specification.config.eos_token = tokens[value("tokenizer.ggml.eos_token_id")]
-    specification.config.unk_token = tokens[reader.fields["tokenizer.ggml.unknown_token_id"].contents()] \
-        if "tokenizer.ggml.unknown_token_id" in reader.fields else tokens[0]
+    # The model is asked in known tokens alone; one for unknown ones must have a name.
+    unknown = "tokenizer.ggml.unknown_token_id"
+    specification.config.unk_token = tokens[value(unknown) if unknown in reader.fields else 0]
     specification.config.layer_norm_epsilon = value("llama.attention.layer_norm_rms_epsilon")
     return specification

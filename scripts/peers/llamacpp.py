@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from .files import written
+from .files import place, written
 from .measure import DECODE, PREFILL, Peer
 
 # llama.cpp's numbers of file types.
@@ -14,8 +14,8 @@ def requantize(gguf: Path, form: str, cache: Path) -> Path:
     """The model in another of llama.cpp's types, by its own quantizer."""
     import llama_cpp
 
-    path = cache / f"{gguf.name.split('.')[0]}.{form}.gguf"
-    with written(path) as target:
+    path = place(cache, gguf, f"{form}.gguf")
+    with written(path, gguf) as target:
         if target:
             parameters = llama_cpp.llama_model_quantize_default_params()
             parameters.allow_requantize = True

@@ -52,6 +52,8 @@ class Peer(ABC):
     packages: list[str]
     arguments: list[str] = []
     variables: dict[str, str] = {}
+    # Peers whose packages make some of the formats.
+    borrowed: list[str] = []
     # Formats of the model: each is a system of the table.
     formats: list[str]
     # Settings that a user would try: for each test the best one counts.

@@ -3,15 +3,16 @@
 import time
 from pathlib import Path
 
-from .files import written
+from .files import place, written
 from .llamacpp import requantize
 from .measure import Peer, Unsupported
 
 
 class OpenVINO(Peer):
     name = "OpenVINO GenAI"
-    # gguf and llama-cpp-python write the file in float16 that NNCF starts from.
     packages = ["openvino-genai==2026.4.1.0", "openvino==2026.4.1", "nncf==3.4.0", "numpy"]
+    # Its quantizer writes the file in float16 that NNCF starts from.
+    borrowed = ["llama.cpp"]
     formats = ["as it is", "int8", "int4"]
     variants = ["paged attention", "stateful"]
 
@@ -35,8 +36,8 @@ class OpenVINO(Peer):
             "int4": {"mode": nncf.CompressWeightsMode.INT4_ASYM, "group_size": 64, "ratio": 1.0},
         }[form]
         graph = OpenVINO.graph(gguf, cache)
-        path = cache / f"{gguf.name.split('.')[0]}.openvino-{form}"
-        with written(path) as target:
+        path = place(cache, gguf, f"openvino-{form}")
+        with written(path, gguf) as target:
             if target:
                 target.mkdir()
                 model = nncf.compress_weights(openvino.Core().read_model(graph / "openvino_model.xml"), **settings)
@@ -50,8 +51,8 @@ class OpenVINO(Peer):
         """A folder with the graph that OpenVINO GenAI makes of the model in float16."""
         import openvino_genai
 
-        path = cache / f"{gguf.name.split('.')[0]}.openvino-f16"
-        with written(path) as target:
+        path = place(cache, gguf, "openvino-f16")
+        with written(path, gguf) as target:
             if target:
                 # It saves beside the file that it reads.
                 target.mkdir()
