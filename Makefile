@@ -7,8 +7,9 @@ LATHE := .build/release/lathe
 RUNNER := .build/lathe-run
 PROMPT ?= The three laws of motion say that
 TOKENS ?= 64
+BENCH_OPTIONS ?=
 
-.PHONY: run test build runner runner-static lint fuzz bench bench-peers setup model eval-text clean FORCE
+.PHONY: run test build runner runner-static lint fuzz bench bench-peers bench-large setup model eval-text clean FORCE
 .DEFAULT_GOAL := build
 
 # Generates from the real model: the text on stdout, the statistics on stderr.
@@ -32,11 +33,15 @@ fuzz:
 	scripts/fuzz.sh 60
 
 bench: $(PLAN)
-	$(LATHE) bench $(PLAN)
+	$(LATHE) bench $(PLAN) --rows 4,8
 
-# Installs the peers from PyPI into .venv-peers, once, and measures beside them.
+# Installs the peers from PyPI into .venv-peers, once, and measures beside them. BENCH_OPTIONS="--isa avx2 --rounds 3".
 bench-peers: $(PLAN)
-	python3 scripts/bench_peers.py --lathe $(LATHE) --plan $(PLAN) --gguf $(MODEL)
+	python3 scripts/bench_peers.py --lathe $(LATHE) --plan $(PLAN) --gguf $(MODEL) $(BENCH_OPTIONS)
+
+# The same for a synthetic model of 1.1 billion parameters, 6 GB of files in .models/large, and what compiling it takes.
+bench-large: $(LATHE)
+	python3 scripts/bench_large.py --lathe $(LATHE) $(BENCH_OPTIONS)
 
 setup:
 	@scripts/setup.sh

@@ -45,7 +45,9 @@ struct UsageTests {
             ["run", "a.plan", "-p", "x", "--top-p", "2"], ["run", "a.plan", "-p", "x", "-t", "0"],
             ["run", "a.plan", "-p", "x", "-c", "0"], ["run", "a.plan", "-p", "x", "--isa", "sse"],
             ["eval", "a.plan"], ["eval", "a.plan", "--text", "b", "-c", "1"], ["tokenize", "a.plan"], ["inspect"],
-            ["verify"], ["verify", "a", "b"],
+            ["verify"], ["verify", "a", "b"], ["bench", "a.plan", "-r", "0"], ["bench", "a.plan", "--rows", "0"],
+            ["bench", "a.plan", "--rows", "4,x"], ["bench", "a.plan", "--rows", "4,4"],
+            ["bench", "a.plan", "--rows", ""],
         ])
     func wrongArguments(_ arguments: [String]) throws {
         expectFailure(try LatheProcess.run(LatheProcess.binary, arguments), 64)

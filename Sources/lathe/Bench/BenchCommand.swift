@@ -20,6 +20,13 @@ struct BenchCommand: ParsableCommand {
     @Option(name: [.customShort("d"), .customLong("n-depth")], help: "Tokens already in the context.")
     var depth: Int = 0
 
+    @Option(
+        help: """
+            Also steps of so many rows, numbers with commas (4,8): how drafted tokens are verified, and how long that takes \
+            beside a step of one row.
+            """)
+    var rows: RowCounts?
+
     @Option(name: [.customShort("r"), .long], help: "Repetitions.")
     var repetitions: Int = 5
 
@@ -37,22 +44,28 @@ struct BenchCommand: ParsableCommand {
     func run() throws {
         try reportingFailures {
             let loaded = try LoadedPlan(path: plan, options: engine)
-            let needed = depth + max(promptLength, generatedLength)
-            guard needed <= loaded.plan.program.contextLength else {
+            let program = loaded.plan.program
+            let rowCounts = rows?.counts ?? []
+            let needed = depth + rowCounts.reduce(max(promptLength, generatedLength), max)
+            guard needed <= program.contextLength else {
                 throw Failure(
-                    cause: "the tests need \(needed) positions, the model has \(loaded.plan.program.contextLength)",
-                    remedy: "choose smaller -p, -n or -d", exitCode: 64)
+                    cause: "the tests need \(needed) positions, the model has \(program.contextLength)",
+                    remedy: "choose smaller -p, -n, -d or --rows", exitCode: 64)
             }
-            let roofline = Roofline(program: loaded.plan.program, probe: try MachineProbe(loaded.engine))
+            if let count = rowCounts.first(where: { $0 > program.maximumOutputs }) {
+                throw Failure(
+                    cause:
+                        "--rows \(count): the plan gives the logits of at most \(program.maximumOutputs) rows a step",
+                    remedy: "choose fewer rows", exitCode: 64)
+            }
             let session = try loaded.engine.makeSession(contextLength: needed, cache: cache.kvCache?.element)
-            var results: [BenchResult] = []
-            if promptLength > 0 {
-                let test = BenchTest(kind: .prefill(promptLength), depth: depth)
-                results.append(try test.run(session, repetitions: repetitions, roofline: roofline))
-            }
-            if generatedLength > 0 {
-                let test = BenchTest(kind: .decode(generatedLength), depth: depth)
-                results.append(try test.run(session, repetitions: repetitions, roofline: roofline))
+            let roofline = Roofline(session: session, probe: try MachineProbe(loaded.engine))
+            var kinds: [BenchTest.Kind] = []
+            if promptLength > 0 { kinds.append(.prefill(promptLength)) }
+            if generatedLength > 0 { kinds.append(.decode(generatedLength)) }
+            if !rowCounts.isEmpty { kinds.append(.verify(rowCounts)) }
+            let results = try kinds.flatMap {
+                try BenchTest(kind: $0, depth: depth).run(session, repetitions: repetitions, roofline: roofline)
             }
             if output.json {
                 try Terminal.json(results.map(\.json))
@@ -66,16 +79,20 @@ struct BenchCommand: ParsableCommand {
     private func table(_ results: [BenchResult], loaded: LoadedPlan, roofline: Roofline) -> String {
         let name = URL(filePath: plan).deletingPathExtension().lastPathComponent
         let size = "\((Double(loaded.plan.fileSize) / 1_048_576).formatted(digits: 2)) MiB"
-        var lines = [
-            "| model | size | backend | threads | test | t/s | of the limit |",
-            "| --- | ---: | --- | ---: | --- | ---: | ---: |",
+        var columns = [
+            ("model", "---"), ("size", "---:"), ("backend", "---"), ("threads", "---:"), ("test", "---"),
+            ("t/s", "---:"), ("of the limit", "---:"),
         ]
+        if rows != nil { columns.append(("time of 1 row", "---:")) }
+        var lines = [line(columns.map(\.0)), line(columns.map(\.1))]
         for result in results {
-            lines.append(
-                "| \(name) | \(size) | \(loaded.engine.instructionSet.name) | \(loaded.engine.threadCount) "
-                    + "| \(result.name) | \(result.mean.formatted(digits: 2)) ± "
-                    + "\(result.deviation.formatted(digits: 2)) | \((result.rooflineFraction * 100).formatted(digits: 1)) % |"
-            )
+            var cells: [String] = [
+                name, size, "\(loaded.engine.instructionSet.name)", "\(loaded.engine.threadCount)", result.name,
+                "\(result.mean.formatted(digits: 2)) ± \(result.deviation.formatted(digits: 2))",
+                "\((result.rooflineFraction * 100).formatted(digits: 1)) %",
+            ]
+            if rows != nil { cells.append(result.timesOneRow.map { "\($0.formatted(digits: 2)) x" } ?? "") }
+            lines.append(line(cells))
         }
         lines.append("")
         lines.append(
@@ -84,4 +101,6 @@ struct BenchCommand: ParsableCommand {
                 + "\((roofline.probe.float32Rate / 1e9).formatted(digits: 0)) float32 GMAC/s, measured just now")
         return lines.joined(separator: "\n") + "\n"
     }
+
+    private func line(_ cells: [String]) -> String { "| " + cells.joined(separator: " | ") + " |" }
 }

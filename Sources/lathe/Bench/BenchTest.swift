@@ -1,4 +1,3 @@
-import Compiler
 import Runtime
 
 /// One thing that is measured.
@@ -8,75 +7,81 @@ struct BenchTest {
         case prefill(Int)
         /// So many tokens one by one, each with its logits.
         case decode(Int)
+        /// Steps of so many rows, as drafted tokens are verified: a chain, logits of each row, nothing committed.
+        case verify([Int])
     }
 
     let kind: Kind
     /// Tokens in the context before.
     let depth: Int
+    /// Steps of each row count in one repetition of a verification.
+    private static let verifications = 32
 
-    /// llama-bench's name of the test.
-    var name: String {
-        let name =
-            switch kind {
-            case .prefill(let count): "pp\(count)"
-            case .decode(let count): "tg\(count)"
+    /// Measures `repetitions` times after one run that does not count. A verification has a result for each row count.
+    func run(_ session: Session, repetitions: Int, roofline: Roofline) throws -> [BenchResult] {
+        switch kind {
+        case .prefill(let count):
+            let rates = try rates(session, repetitions: repetitions, tokens: count) { try session.appendPrompt(count) }
+            return [BenchResult(name: name("pp\(count)"), rates: rates) { roofline.promptFraction(of: $0) }]
+        case .decode(let count):
+            let rates = try rates(session, repetitions: repetitions, tokens: count) {
+                for _ in 0..<count { try session.append(1, wantsLogits: true) }
             }
-        return depth > 0 ? "\(name) @ d\(depth)" : name
+            return [
+                BenchResult(name: name("tg\(count)"), rates: rates) {
+                    roofline.stepFraction(of: $0, rows: 1, position: Double(depth) + Double(count) / 2)
+                }
+            ]
+        case .verify(let rowCounts):
+            return try verify(rowCounts, session, repetitions: repetitions, roofline: roofline)
+        }
     }
 
-    /// Measures `repetitions` times after one run that does not count.
-    func run(_ session: Session, repetitions: Int, roofline: Roofline) throws -> BenchResult {
+    /// llama-bench's way to write a depth.
+    private func name(_ test: String) -> String { depth > 0 ? "\(test) @ d\(depth)" : test }
+
+    /// Tokens a second of each repetition of `body`, which appends `tokens` tokens.
+    private func rates(
+        _ session: Session, repetitions: Int, tokens: Int, _ body: () throws -> Void
+    ) throws -> [Double] {
         var rates: [Double] = []
         for repetition in 0...repetitions {
             session.truncate(to: 0)
-            try prefill(depth, session)
+            try session.appendPrompt(depth)
             let start = ContinuousClock.now
-            let count: Int
-            switch kind {
-            case .prefill(let length):
-                count = length
-                try prefill(length, session)
-            case .decode(let length):
-                count = length
-                for _ in 0..<length { try step(1, session, wantsLogits: true) }
+            try body()
+            if repetition > 0 { rates.append(Double(tokens) / (ContinuousClock.now - start).inSeconds) }
+        }
+        return rates
+    }
+
+    /// Steps of one row and of every row count take turns, so that a change of the machine's load meets all alike.
+    private func verify(
+        _ rowCounts: [Int], _ session: Session, repetitions: Int, roofline: Roofline
+    ) throws -> [BenchResult] {
+        session.truncate(to: 0)
+        try session.appendPrompt(depth)
+        let counts = [1] + rowCounts
+        var seconds: [[Double]] = []
+        for repetition in 0...repetitions {
+            var sums = Array(repeating: 0.0, count: counts.count)
+            for _ in 0..<Self.verifications {
+                for (index, count) in counts.enumerated() {
+                    let rows = session.patternRows(count)
+                    let start = ContinuousClock.now
+                    try session.evaluate(rows)
+                    _ = try session.logits(of: Array(0..<count))
+                    sums[index] += (ContinuousClock.now - start).inSeconds
+                }
             }
-            if repetition > 0 { rates.append(Double(count) / (ContinuousClock.now - start).inSeconds) }
+            if repetition > 0 { seconds.append(sums) }
         }
-        let mean = rates.reduce(0, +) / Double(rates.count)
-        let variance = rates.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(max(1, rates.count - 1))
-        return BenchResult(
-            name: name, mean: mean, deviation: variance.squareRoot(),
-            rooflineFraction: roofline.fraction(of: mean, kind: kind, depth: depth, session: session))
-    }
-
-    private func prefill(_ count: Int, _ session: Session) throws {
-        let chunk = session.engine.plan.program.maximumRows
-        for start in stride(from: 0, to: count, by: chunk) {
-            let rows = min(chunk, count - start)
-            try step(rows, session, wantsLogits: start + rows == count)
+        return rowCounts.enumerated().map { index, count in
+            let rates = seconds.map { Double(count * Self.verifications) / $0[index + 1] }
+            let timesOneRow = seconds.reduce(0) { $0 + $1[index + 1] / $1[0] } / Double(seconds.count)
+            return BenchResult(name: name("vt\(count)"), rates: rates, timesOneRow: timesOneRow) {
+                roofline.stepFraction(of: $0, rows: count, position: Double(depth))
+            }
         }
-    }
-
-    /// Tokens follow a fixed pattern over the vocabulary: speed does not depend on them.
-    private func step(_ count: Int, _ session: Session, wantsLogits: Bool) throws {
-        let vocabulary = session.engine.plan.program.vocabularySize
-        let tokens = (0..<count).map { UInt32((session.committed + $0) * 7919 % vocabulary) }
-        try session.evaluate(Row.chain(tokens, after: session.committed))
-        if wantsLogits { _ = try session.logits(of: [count - 1]) }
-        try session.commit(Array(0..<count))
-    }
-}
-
-/// What a test gave.
-struct BenchResult {
-    let name: String
-    /// Tokens a second.
-    let mean: Double
-    /// Standard deviation of the repetitions.
-    let deviation: Double
-    let rooflineFraction: Double
-
-    var json: [String: Any] {
-        ["test": name, "tokens_per_second": mean, "stddev": deviation, "roofline_fraction": rooflineFraction]
     }
 }

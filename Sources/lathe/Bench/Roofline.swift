@@ -1,45 +1,51 @@
 import Plans
 import Runtime
 
-/// How fast a program could run if only the machine's limits counted: memory for decoding, multiply-adds for prefill.
+/// How fast a program could run if only the machine's limits counted: memory for small steps, multiply-adds for prefill.
 struct Roofline {
     let probe: MachineProbe
-    /// Bytes of weights that one token reads.
+    /// Bytes of weights that one step reads.
     private let weightBytes: Double
-    private let int8MultiplyAdds: Double
-    private let float32MultiplyAdds: Double
+    /// Bytes of state that one position takes.
+    private let stateBytes: Double
+    /// Seconds of multiply-adds that one row takes in the body, and in the head.
+    private let bodySeconds: Double
+    private let headSeconds: Double
 
-    init(program: Program, probe: MachineProbe) {
-        self.probe = probe
-        var bytes = 0.0
-        var (int8, float32) = (0.0, 0.0)
-        for (isBody, instruction) in program.body.map({ (true, $0) }) + program.head.map({ (false, $0) }) {
-            guard case .multiply(_, let weight, _, _, _, _) = instruction,
-                case .matrix(let packing, let rows, let columns) = program.tensors[weight.value].layout
-            else { continue }
-            bytes += Double(program.tensors[weight.value].byteCount ?? 0)
-            // A prompt needs the head for its last token only.
-            guard isBody else { continue }
-            if packing.isFloat {
-                float32 += Double(rows) * Double(columns)
-            } else {
-                int8 += Double(rows) * Double(columns)
+    init(session: Session, probe: MachineProbe) {
+        let program = session.engine.plan.program
+        func bytes(_ instructions: [Instruction]) -> Double {
+            Self.weights(of: instructions, in: program).reduce(0) { $0 + Double($1.byteCount ?? 0) }
+        }
+        func seconds(_ instructions: [Instruction]) -> Double {
+            Self.weights(of: instructions, in: program).reduce(0) {
+                guard case .matrix(let packing, let rows, let columns) = $1.layout else { return $0 }
+                return $0 + Double(rows) * Double(columns) / (packing.isFloat ? probe.float32Rate : probe.int8Rate)
             }
         }
-        weightBytes = bytes
-        int8MultiplyAdds = int8
-        float32MultiplyAdds = float32
+        self.probe = probe
+        weightBytes = bytes(program.body) + bytes(program.head)
+        stateBytes = Double(session.stateBytesPerPosition)
+        bodySeconds = seconds(program.body)
+        headSeconds = seconds(program.head)
     }
 
-    /// The share of the limit that `rate` tokens a second are.
-    func fraction(of rate: Double, kind: BenchTest.Kind, depth: Int, session: Session) -> Double {
-        switch kind {
-        case .prefill:
-            return rate * (int8MultiplyAdds / probe.int8Rate + float32MultiplyAdds / probe.float32Rate)
-        case .decode(let count):
-            let positions = Double(depth) + Double(count) / 2
-            let bytes = weightBytes + positions * Double(session.stateBytesPerPosition)
-            return rate * bytes / probe.readBandwidth
+    /// The tensors that products read.
+    private static func weights(of instructions: [Instruction], in program: Program) -> [Tensor] {
+        instructions.compactMap {
+            guard case .multiply(_, let weight, _, _, _, _) = $0 else { return nil }
+            return program.tensors[weight.value]
         }
+    }
+
+    /// The share of the limit that `rate` tokens a second of a prompt are: a prompt needs the head for its last token
+    /// only.
+    func promptFraction(of rate: Double) -> Double { rate * bodySeconds }
+
+    /// The share of the limit that `rate` tokens a second are in steps of `rows` rows behind `position` positions: of
+    /// the memory's or of the multiply-adds', whichever binds.
+    func stepFraction(of rate: Double, rows: Int, position: Double) -> Double {
+        let memory = (weightBytes + position * stateBytes) / probe.readBandwidth
+        return rate * max(memory / Double(rows), bodySeconds + headSeconds)
     }
 }
