@@ -8,7 +8,7 @@ RUNNER := .build/lathe-run
 PROMPT ?= The three laws of motion say that
 TOKENS ?= 64
 
-.PHONY: run test build runner runner-static lint fuzz bench bench-peers setup model eval-text clean FORCE
+.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers setup model eval-text clean FORCE
 .DEFAULT_GOAL := build
 
 # Generates from the real model: the text on stdout, the statistics on stderr.
@@ -33,6 +33,10 @@ fuzz:
 
 bench: $(PLAN)
 	$(LATHE) bench $(PLAN)
+
+# Every kernel alone on one thread, beside the processor's limits.
+bench-kernels:
+	@scripts/bench_kernels.sh
 
 # Installs the peers from PyPI into .venv-peers, once, and measures beside them.
 bench-peers: $(PLAN)
