@@ -7,7 +7,7 @@
 enum { LATHE_CHUNK = 512 };  // groups times rows that are interleaved at once
 
 typedef struct lathe_activation_block {
-    const int32_t *values;  // [group][line][row]: four int8 values of columns 4 * line ...
+    const int32_t *values;  // [group][line][row]: four int8 values, of columns 4 * line ... 4 * line + 3
     const float *scales;    // [group][row]
     const int32_t *starts;  // [group][row]: -zero * A, for the symmetric packings
     const float *scaled;    // [group][row]: scale * float(A), for the affine ones
@@ -16,60 +16,77 @@ typedef struct lathe_activation_block {
 typedef struct lathe_activation_space {
     _Alignas(64) int32_t values[LATHE_CHUNK * 8];
     _Alignas(64) float scales[LATHE_CHUNK];
-    _Alignas(64) union {
-        int32_t starts[LATHE_CHUNK];
-        float scaled[LATHE_CHUNK];
-    };
+    _Alignas(64) int32_t starts[LATHE_CHUNK];
+    _Alignas(64) float scaled[LATHE_CHUNK];
 } lathe_activation_space;
 
 typedef int32_t lathe_four __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t lathe_two __attribute__((vector_size(8), aligned(4), may_alias));
 
-/// Writes four rows of `count` values (a multiple of 4) beside each other, `pitch` values from step to step.
-LATHE_INLINE void lathe_transpose_four(const int32_t *const rows[4], size_t count, int32_t *out, size_t pitch) {
-    for (size_t i = 0; i < count; i += 4) {
-        const lathe_four a = *(const lathe_four *)(rows[0] + i), b = *(const lathe_four *)(rows[1] + i);
-        const lathe_four c = *(const lathe_four *)(rows[2] + i), d = *(const lathe_four *)(rows[3] + i);
-        const lathe_four ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-        const lathe_four ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-        const lathe_four cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-        const lathe_four cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-        *(lathe_four *)(out + i * pitch) = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
-        *(lathe_four *)(out + (i + 1) * pitch) = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
-        *(lathe_four *)(out + (i + 2) * pitch) = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
-        *(lathe_four *)(out + (i + 3) * pitch) = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+/// out[i * rows + r] = from[r][i] for i < count.
+LATHE_INLINE void lathe_transpose(const int32_t *const from[], size_t rows, size_t count, int32_t *out) {
+    size_t r = 0;
+    for (; rows - r >= 4; r += 4) {
+        size_t i = 0;
+        for (; i + 4 <= count; i += 4) {
+            const lathe_four a = *(const lathe_four *)(from[r] + i), b = *(const lathe_four *)(from[r + 1] + i);
+            const lathe_four c = *(const lathe_four *)(from[r + 2] + i), d = *(const lathe_four *)(from[r + 3] + i);
+            const lathe_four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+            const lathe_four cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+            const lathe_four ab_after = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+            const lathe_four cd_after = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+            int32_t *to = out + i * rows + r;
+            *(lathe_four *)to = __builtin_shufflevector(ab, cd, 0, 1, 4, 5);
+            *(lathe_four *)(to + rows) = __builtin_shufflevector(ab, cd, 2, 3, 6, 7);
+            *(lathe_four *)(to + 2 * rows) = __builtin_shufflevector(ab_after, cd_after, 0, 1, 4, 5);
+            *(lathe_four *)(to + 3 * rows) = __builtin_shufflevector(ab_after, cd_after, 2, 3, 6, 7);
+        }
+        for (; i < count; i++) {
+            for (size_t j = r; j < r + 4; j++) { out[i * rows + j] = from[j][i]; }
+        }
+    }
+    for (; rows - r >= 2; r += 2) {
+        size_t i = 0;
+        for (; i + 2 <= count; i += 2) {
+            const lathe_two a = *(const lathe_two *)(from[r] + i), b = *(const lathe_two *)(from[r + 1] + i);
+            *(lathe_two *)(out + i * rows + r) = __builtin_shufflevector(a, b, 0, 2);
+            *(lathe_two *)(out + (i + 1) * rows + r) = __builtin_shufflevector(a, b, 1, 3);
+        }
+        for (; i < count; i++) {
+            for (size_t j = r; j < r + 2; j++) { out[i * rows + j] = from[j][i]; }
+        }
+    }
+    for (; r < rows; r++) {
+        for (size_t i = 0; i < count; i++) { out[i * rows + r] = from[r][i]; }
     }
 }
 
-/// Interleaves `groups` groups from `first` on of the panel's rows; rows that do not exist repeat the last one.
+/// Interleaves `groups` groups from `first` on of the `live` rows from `row` on into a block of `rows` rows; those that
+/// do not exist repeat the last one. `zero` is 0 for the affine packings.
 static __attribute__((noinline)) lathe_activation_block lathe_interleave(const lathe_product *product, int32_t zero,
-                                                                         const lathe_panel *panel, size_t first,
-                                                                         size_t groups,
+                                                                         size_t row, size_t live, size_t rows,
+                                                                         size_t first, size_t groups,
                                                                          lathe_activation_space *space) {
-    const size_t block = panel->block;
-    lathe_activation_block result = {space->values, space->scales, space->starts, space->scaled};
-    const int32_t *values[LATHE_ROWS_MOST];
-    for (size_t r = 0; r < block; r++) {
-        const size_t row = panel->row + (r < panel->rows ? r : panel->rows - 1);
-        const lathe_activations input = lathe_activation_row(product, row);
-        const int32_t *sums = input.sums + first;
-        const float *scales = input.scales + first;
+    const int32_t *values[LATHE_ROWS_MOST], *scales[LATHE_ROWS_MOST], *sums[LATHE_ROWS_MOST];
+    for (size_t r = 0; r < rows; r++) {
+        const lathe_activations input = lathe_activation_row(product, row + (r < live ? r : live - 1));
         values[r] = (const int32_t *)input.values + first * 8;
-        if (block == 1) {
-            result.values = values[r];
-            result.scales = scales;
-        } else {
-            for (size_t g = 0; g < groups; g++) { space->scales[g * block + r] = scales[g]; }
-        }
-        if (zero == 0) {
-            for (size_t g = 0; g < groups; g++) { space->scaled[g * block + r] = scales[g] * (float)sums[g]; }
-        } else {
-            for (size_t g = 0; g < groups; g++) { space->starts[g * block + r] = -zero * sums[g]; }
-        }
+        scales[r] = (const int32_t *)input.scales + first;
+        sums[r] = input.sums + first;
     }
-    size_t r = 0;
-    for (; block - r >= 4; r += 4) { lathe_transpose_four(values + r, groups * 8, space->values + r, block); }
-    for (; block > 1 && r < block; r++) {
-        for (size_t i = 0; i < groups * 8; i++) { space->values[i * block + r] = values[r][i]; }
+    lathe_activation_block result = {values[0], (const float *)scales[0], space->starts, space->scaled};
+    if (rows > 1) {
+        lathe_transpose(values, rows, groups * 8, space->values);
+        lathe_transpose(scales, rows, groups, (int32_t *)space->scales);
+        lathe_transpose(sums, rows, groups, space->starts);
+        result.values = space->values;
+        result.scales = space->scales;
+    }
+    const int32_t *from = rows > 1 ? space->starts : sums[0];
+    if (zero == 0) {
+        for (size_t i = 0; i < groups * rows; i++) { space->scaled[i] = result.scales[i] * (float)from[i]; }
+    } else {
+        for (size_t i = 0; i < groups * rows; i++) { space->starts[i] = -zero * from[i]; }
     }
     return result;
 }

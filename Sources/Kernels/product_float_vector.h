@@ -53,7 +53,7 @@ LANES void float_rows(const lathe_product *product, lathe_packing packing, const
 
 LANES void product_float(const lathe_product *product, lathe_packing packing) {
     const size_t tile_bytes = product->columns * LATHE_TILE_ROWS * lathe_element_bytes(packing);
-    LATHE_FOR_PANELS(product, packing, tile_bytes, 6, float_rows)
+    LATHE_FOR_PANELS(product, packing, tile_bytes, float_rows)
 }
 
 LATHE_TARGET static void product_f32(const lathe_product *product) { product_float(product, LATHE_F32); }

@@ -11,6 +11,7 @@
 #include "tables.h"
 
 enum {
+    CODES_ARE_SIGNED = true,
     BLOCK_MOST = 6,       // rows of the largest block
     HALVES_TOGETHER = 4,  // up to so many rows, both halves fit into the registers
 };
@@ -136,11 +137,11 @@ LANES void add_group(lathe_packing packing, const uint8_t *block, const lathe_ac
 
 /// Adds `groups` groups to the sums of `rows` rows and `halves` halves, a row's halves beside each other.
 LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t ahead, const lathe_activation_block *input,
-                      size_t groups, bool starts, size_t rows, size_t half, size_t halves, __m256 *totals) {
+                      size_t groups, bool starts, size_t rows, size_t half, size_t halves, lanes *totals) {
     __m256 sums[LATHE_ROWS_MOST][2];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
-            sums[r][h] = starts ? _mm256_setzero_ps() : totals[r * 2 + half + h];
+            sums[r][h] = starts ? _mm256_setzero_ps() : half + h == 0 ? totals[r].low : totals[r].high;
         }
     }
     for (size_t group = 0; group < groups; group++) {
@@ -149,52 +150,27 @@ LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t ahea
         add_group(packing, block, input, group, rows, half, halves, sums);
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
-        LATHE_UNROLL for (size_t h = 0; h < halves; h++) { totals[r * 2 + half + h] = sums[r][h]; }
-    }
-}
-
-/// Writes the outputs of a panel, whose sums lie tile by tile.
-static __attribute__((noinline)) LATHE_TARGET void finish_panel(const lathe_product *product,
-                                                                const lathe_panel *panel, const __m256 *totals) {
-    for (size_t tile = panel->tile_begin; tile < panel->tile_end; tile++, totals += panel->block * 2) {
-        for (size_t r = 0; r < panel->rows; r++) {
-            const lanes sums = product->columns > 0 ? (lanes){totals[r * 2], totals[r * 2 + 1]} : lanes_zero();
-            lanes_finish(product, panel->row + r, tile, sums);
+        LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
+            *(half + h == 0 ? &totals[r].low : &totals[r].high) = sums[r][h];
         }
     }
 }
 
-LANES void integer_panel(const lathe_product *product, lathe_packing packing, const lathe_panel *panel, size_t rows) {
-    const size_t groups = product->columns / LATHE_GROUP;
-    const size_t tile_bytes = groups * lathe_block_bytes(packing);
-    const int32_t zero = lathe_code_bits(packing) == 8 ? 0 : lathe_zero_code(packing);
-    const size_t count = panel->tile_end - panel->tile_begin;
-    const uint8_t *weights = product->weights + panel->tile_begin * tile_bytes;
-    const size_t chunk_most = LATHE_CHUNK / rows;
-    const size_t ahead = panel->row > 0 ? 0 : LATHE_PREFETCH_BYTES;  // later rows find the panel in the cache
-    lathe_activation_space space;
-    __m256 totals[LATHE_PANEL_TILES * LATHE_ROWS_MOST * 2];
-    for (size_t first = 0; first < groups; first += chunk_most) {
-        const size_t chunk = groups - first < chunk_most ? groups - first : chunk_most;
-        const lathe_activation_block input = lathe_interleave(product, zero, panel, first, chunk, &space);
-        for (size_t tile = 0; tile < count; tile++) {
-            const uint8_t *blocks = weights + tile * tile_bytes + first * lathe_block_bytes(packing);
-            __m256 *sums = totals + tile * rows * 2;
-            if (rows <= HALVES_TOGETHER) {
-                add_groups(packing, blocks, ahead, &input, chunk, first == 0, rows, 0, 2, sums);
-            } else {
-                add_groups(packing, blocks, ahead, &input, chunk, first == 0, rows, 0, 1, sums);
-                add_groups(packing, blocks, 0, &input, chunk, first == 0, rows, 1, 1, sums);
-            }
+LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
+                     const lathe_activation_block *input, size_t groups, bool starts, size_t rows, size_t count,
+                     lanes *totals) {
+    const size_t ahead = cached ? 0 : LATHE_PREFETCH_BYTES;
+    for (size_t tile = 0; tile < count; tile++, weights += tile_bytes, totals += rows) {
+        if (rows <= HALVES_TOGETHER) {
+            add_groups(packing, weights, ahead, input, groups, starts, rows, 0, 2, totals);
+        } else {
+            add_groups(packing, weights, ahead, input, groups, starts, rows, 0, 1, totals);
+            add_groups(packing, weights, 0, input, groups, starts, rows, 1, 1, totals);
         }
     }
-    finish_panel(product, panel, totals);
 }
 
-LANES void product_integer(const lathe_product *product, lathe_packing packing) {
-    const size_t tile_bytes = product->columns / LATHE_GROUP * lathe_block_bytes(packing);
-    LATHE_FOR_PANELS(product, packing, tile_bytes, BLOCK_MOST, integer_panel)
-}
+#include "product_integer_vector.h"
 
 LATHE_DEFINE_INTEGER_PRODUCTS(avx2, LATHE_TARGET, product_integer)
 #endif

@@ -8,7 +8,11 @@
 #include "activation_block.h"
 #include "tables.h"
 
-enum { TILES_MOST = 2 };
+enum {
+    TILES_MOST = 2,
+    BLOCK_MOST = 8,            // rows of the largest block
+    CODES_ARE_SIGNED = false,
+};
 
 /// Unsigned codes of columns 8 * pair ... 8 * pair + 3, and of the four columns after them.
 LANES void pair_codes(lathe_packing packing, const uint8_t *block, size_t pair, __m512i *first, __m512i *second) {
@@ -86,7 +90,7 @@ LANES void add_group(lathe_packing packing, const uint8_t *block, size_t tile_by
 /// Adds `groups` groups to the sums of `rows` rows and `tiles` tiles, which lie tile by tile.
 LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, size_t ahead,
                       const lathe_activation_block *input, size_t groups, bool starts, size_t rows, size_t tiles,
-                      __m512 *totals) {
+                      lanes *totals) {
     const size_t block_bytes = lathe_block_bytes(packing);
     __m512 sums[LATHE_ROWS_MOST][TILES_MOST];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
@@ -108,49 +112,24 @@ LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t tile
     }
 }
 
-/// Writes the outputs of a panel, whose sums lie tile by tile.
-static __attribute__((noinline)) LATHE_TARGET void finish_panel(const lathe_product *product,
-                                                                const lathe_panel *panel, const __m512 *totals) {
-    for (size_t tile = panel->tile_begin; tile < panel->tile_end; tile++, totals += panel->block) {
-        for (size_t r = 0; r < panel->rows; r++) {
-            const __m512 sum = product->columns > 0 ? totals[r] : _mm512_setzero_ps();
-            lanes_finish(product, panel->row + r, tile, sum);
-        }
+LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
+                     const lathe_activation_block *input, size_t groups, bool starts, size_t rows, size_t count,
+                     lanes *totals) {
+    const size_t tiles = rows > 2 ? 2 : 1;
+    // Two tiles are two streams: what they need next is the next two tiles.
+    const size_t ahead = cached ? 0 : tiles == 1 ? LATHE_PREFETCH_BYTES : 2 * tile_bytes;
+    size_t tile = 0;
+    for (; tile + tiles <= count; tile += tiles) {
+        add_groups(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, groups, starts, rows, tiles,
+                   totals + tile * rows);
+    }
+    if (tile < count) {
+        add_groups(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, groups, starts, rows, 1,
+                   totals + tile * rows);
     }
 }
 
-LANES void integer_panel(const lathe_product *product, lathe_packing packing, const lathe_panel *panel, size_t rows) {
-    const size_t groups = product->columns / LATHE_GROUP;
-    const size_t tile_bytes = groups * lathe_block_bytes(packing);
-    const int32_t zero = lathe_zero_code(packing);
-    const size_t count = panel->tile_end - panel->tile_begin;
-    const uint8_t *weights = product->weights + panel->tile_begin * tile_bytes;
-    const size_t chunk_most = LATHE_CHUNK / rows, tiles = rows > 2 ? 2 : 1;
-    // Later rows find the panel in the cache. Two tiles are two streams, so what they need next is the next two tiles.
-    const size_t ahead = panel->row > 0 ? 0 : tiles == 1 ? LATHE_PREFETCH_BYTES : 2 * tile_bytes;
-    lathe_activation_space space;
-    __m512 totals[LATHE_PANEL_TILES * LATHE_ROWS_MOST];
-    for (size_t first = 0; first < groups; first += chunk_most) {
-        const size_t chunk = groups - first < chunk_most ? groups - first : chunk_most;
-        const lathe_activation_block input = lathe_interleave(product, zero, panel, first, chunk, &space);
-        const uint8_t *blocks = weights + first * lathe_block_bytes(packing);
-        size_t tile = 0;
-        for (; tile + tiles <= count; tile += tiles) {
-            add_groups(packing, blocks + tile * tile_bytes, tile_bytes, ahead, &input, chunk, first == 0, rows, tiles,
-                       totals + tile * rows);
-        }
-        if (tile < count) {
-            add_groups(packing, blocks + tile * tile_bytes, tile_bytes, ahead, &input, chunk, first == 0, rows, 1,
-                       totals + tile * rows);
-        }
-    }
-    finish_panel(product, panel, totals);
-}
-
-LANES void product_integer(const lathe_product *product, lathe_packing packing) {
-    const size_t tile_bytes = product->columns / LATHE_GROUP * lathe_block_bytes(packing);
-    LATHE_FOR_PANELS(product, packing, tile_bytes, 8, integer_panel)
-}
+#include "product_integer_vector.h"
 
 LATHE_DEFINE_INTEGER_PRODUCTS(avx512, LATHE_TARGET, product_integer)
 #endif

@@ -9,6 +9,7 @@
 #include "tables.h"
 
 enum {
+    CODES_ARE_SIGNED = true,
     BLOCK_MOST = 6,      // rows of the largest block
     PARTS_TOGETHER = 2,  // up to so many rows, all four parts fit into the registers
 };
@@ -76,11 +77,11 @@ LANES void add_group(lathe_packing packing, const uint8_t *block, const lathe_ac
 
 /// Adds `groups` groups to the sums of `rows` rows and `parts` parts, a row's parts beside each other.
 LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t ahead, const lathe_activation_block *input,
-                      size_t groups, bool starts, size_t rows, size_t part, size_t parts, float32x4_t *totals) {
+                      size_t groups, bool starts, size_t rows, size_t part, size_t parts, lanes *totals) {
     float32x4_t sums[LATHE_ROWS_MOST][4];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t p = 0; p < parts; p++) {
-            sums[r][p] = starts ? vdupq_n_f32(0.0f) : totals[r * 4 + part + p];
+            sums[r][p] = starts ? vdupq_n_f32(0.0f) : totals[r].part[part + p];
         }
     }
     for (size_t group = 0; group < groups; group++) {
@@ -89,51 +90,23 @@ LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t ahea
         add_group(packing, block, input, group, rows, part, parts, sums);
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
-        LATHE_UNROLL for (size_t p = 0; p < parts; p++) { totals[r * 4 + part + p] = sums[r][p]; }
+        LATHE_UNROLL for (size_t p = 0; p < parts; p++) { totals[r].part[part + p] = sums[r][p]; }
     }
 }
 
-/// Writes the outputs of a panel, whose sums lie tile by tile.
-static __attribute__((noinline)) LATHE_TARGET void finish_panel(const lathe_product *product,
-                                                                const lathe_panel *panel, const float32x4_t *totals) {
-    for (size_t tile = panel->tile_begin; tile < panel->tile_end; tile++, totals += panel->block * 4) {
-        for (size_t r = 0; r < panel->rows; r++) {
-            lanes sums = lanes_zero();
-            if (product->columns > 0) { memcpy(&sums, totals + r * 4, sizeof sums); }
-            lanes_finish(product, panel->row + r, tile, sums);
+LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
+                     const lathe_activation_block *input, size_t groups, bool starts, size_t rows, size_t count,
+                     lanes *totals) {
+    const size_t parts = rows <= PARTS_TOGETHER ? 4 : 2;
+    for (size_t tile = 0; tile < count; tile++, weights += tile_bytes, totals += rows) {
+        for (size_t part = 0; part < 4; part += parts) {
+            const size_t ahead = cached || part > 0 ? 0 : LATHE_PREFETCH_BYTES;
+            add_groups(packing, weights, ahead, input, groups, starts, rows, part, parts, totals);
         }
     }
 }
 
-LANES void integer_panel(const lathe_product *product, lathe_packing packing, const lathe_panel *panel, size_t rows) {
-    const size_t groups = product->columns / LATHE_GROUP;
-    const size_t tile_bytes = groups * lathe_block_bytes(packing);
-    const int32_t zero = lathe_code_bits(packing) == 8 ? 0 : lathe_zero_code(packing);
-    const size_t count = panel->tile_end - panel->tile_begin;
-    const uint8_t *weights = product->weights + panel->tile_begin * tile_bytes;
-    const size_t chunk_most = LATHE_CHUNK / rows, parts = rows <= PARTS_TOGETHER ? 4 : 2;
-    lathe_activation_space space;
-    float32x4_t totals[LATHE_PANEL_TILES * LATHE_ROWS_MOST * 4];
-    for (size_t first = 0; first < groups; first += chunk_most) {
-        const size_t chunk = groups - first < chunk_most ? groups - first : chunk_most;
-        const lathe_activation_block input = lathe_interleave(product, zero, panel, first, chunk, &space);
-        for (size_t tile = 0; tile < count; tile++) {
-            const uint8_t *blocks = weights + tile * tile_bytes + first * lathe_block_bytes(packing);
-            for (size_t part = 0; part < 4; part += parts) {
-                // Later rows, and later parts, find the weights in the cache.
-                const size_t ahead = panel->row > 0 || part > 0 ? 0 : LATHE_PREFETCH_BYTES;
-                add_groups(packing, blocks, ahead, &input, chunk, first == 0, rows, part, parts,
-                           totals + tile * rows * 4);
-            }
-        }
-    }
-    finish_panel(product, panel, totals);
-}
-
-LANES void product_integer(const lathe_product *product, lathe_packing packing) {
-    const size_t tile_bytes = product->columns / LATHE_GROUP * lathe_block_bytes(packing);
-    LATHE_FOR_PANELS(product, packing, tile_bytes, BLOCK_MOST, integer_panel)
-}
+#include "product_integer_vector.h"
 
 LATHE_DEFINE_INTEGER_PRODUCTS(neon, LATHE_TARGET, product_integer)
 #endif
