@@ -2,6 +2,7 @@
 // way to hide the latency of fma, and a weight is loaded and converted once for all rows.
 #pragma once
 #include "panels.h"
+#include "product_finish.h"
 
 enum { LATHE_TILES_MOST = 4 };
 
@@ -29,11 +30,11 @@ LANES void float_block(const lathe_product *product, lathe_packing packing, size
             LATHE_UNROLL for (size_t t = 0; t < tiles; t++) { sums[r][t] = lanes_fma(w[t], x, sums[r][t]); }
         }
     }
+    lanes totals[LATHE_ROWS_MOST * LATHE_TILES_MOST];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
-        if (r < live) {
-            LATHE_UNROLL for (size_t t = 0; t < tiles; t++) { lanes_finish(product, row + r, tile + t, sums[r][t]); }
-        }
+        LATHE_UNROLL for (size_t t = 0; t < tiles; t++) { totals[t * rows + r] = sums[r][t]; }
     }
+    finish_block(product, row, live, rows, tile, tiles, totals);
 }
 
 LANES void float_rows(const lathe_product *product, lathe_packing packing, const lathe_panel *panel, size_t rows) {

@@ -10,6 +10,7 @@
 // them, and is not read where `starts`.
 #pragma once
 #include "activation_block.h"
+#include "product_finish.h"
 
 enum {
     LATHE_PANEL_TILES = 32,
@@ -24,18 +25,6 @@ LATHE_INLINE size_t chunk_groups(size_t rows, size_t tiles, size_t block_bytes) 
     if (rows <= BLOCK_MOST) { return groups; }  // the weights are read once: the longer their streams, the better
     const size_t cached = LATHE_CHUNK_BYTES / (tiles * block_bytes);
     return cached < groups ? cached : groups;
-}
-
-/// Bias, accumulation and store of a block's sums.
-static __attribute__((noinline)) LATHE_TARGET void finish_block(const lathe_product *product, size_t row, size_t live,
-                                                                size_t rows, size_t tile, size_t count,
-                                                                const lanes *totals) {
-    for (size_t t = 0; t < count; t++) {
-        for (size_t r = 0; r < live; r++) {
-            const lanes sums = product->columns > 0 ? totals[t * rows + r] : lanes_zero();
-            lanes_finish(product, row + r, tile + t, sums);
-        }
-    }
 }
 
 /// All columns of `rows` rows from `row` on and `count` tiles from `tile` on.
