@@ -67,7 +67,7 @@ static __attribute__((noinline)) lathe_activation_block lathe_interleave(const l
                                                                          size_t row, size_t live, size_t rows,
                                                                          size_t first, size_t groups,
                                                                          lathe_activation_space *space) {
-    const int32_t *values[LATHE_ROWS_MOST], *scales[LATHE_ROWS_MOST], *sums[LATHE_ROWS_MOST];
+    const int32_t *values[LATHE_ROWS_MOST] = {0}, *scales[LATHE_ROWS_MOST] = {0}, *sums[LATHE_ROWS_MOST] = {0};
     for (size_t r = 0; r < rows; r++) {
         const lathe_activations input = lathe_activation_row(product, row + (r < live ? r : live - 1));
         values[r] = (const int32_t *)input.values + first * 8;
