@@ -9,7 +9,8 @@ PROMPT ?= The three laws of motion say that
 TOKENS ?= 64
 BENCH_OPTIONS ?=
 
-.PHONY: run test build runner runner-static lint fuzz bench bench-peers bench-large setup model eval-text clean FORCE
+.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large setup model eval-text
+.PHONY: clean FORCE
 .DEFAULT_GOAL := build
 
 # Generates from the real model: the text on stdout, the statistics on stderr.
@@ -34,6 +35,10 @@ fuzz:
 
 bench: $(PLAN)
 	$(LATHE) bench $(PLAN) --rows 4,8
+
+# Every kernel alone on one thread, beside the processor's limits.
+bench-kernels:
+	@scripts/bench_kernels.sh
 
 # Installs the peers from PyPI into .venv-peers, once, and measures beside them. BENCH_OPTIONS="--isa avx2 --rounds 3".
 bench-peers: $(PLAN)

@@ -46,7 +46,7 @@ if has avx2 && has fma && has f16c; then
     echo "AVX2, from gcc, from clang, and with the address and undefined-behaviour sanitizers"
     compare gcc avx2 "" gcc -O2
     compare clang avx2 "" "$clang" -O2
-    checks="-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all"
+    checks="-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all"
     objects sanitized gcc $checks
     compare sanitized avx2 "" gcc $checks
 

@@ -12,6 +12,16 @@
 
 #define LATHE_INLINE static inline __attribute__((always_inline))
 
+// In front of a loop whose count is known: unrolled, so that arrays become registers; or kept as a loop, so that the
+// code stays small.
+#if defined(__clang__)
+#define LATHE_UNROLL _Pragma("clang loop unroll(full)")
+#define LATHE_ROLL _Pragma("clang loop unroll(disable)")
+#else
+#define LATHE_UNROLL _Pragma("GCC unroll 16")
+#define LATHE_ROLL _Pragma("GCC unroll 1")
+#endif
+
 // lathe_exp's constants: x = n * ln 2 + r, then exp(r) = 1 + r + r * r * (C2 + C3 * r + ...), |r| <= ln(2) / 2.
 #define LATHE_EXP_LOWEST (-0x1.5d589ep+6f)   // -87.336540: the result is the smallest normal float
 #define LATHE_EXP_HIGHEST 0x1.62e430p+6f     // 88.722839: the result would be past the largest finite float

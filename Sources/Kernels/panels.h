@@ -1,20 +1,35 @@
-// The order in which a product is computed: panels of tiles that stay in the second-level cache, and within a panel
-// blocks of input rows, so that many rows read the weights from memory once.
+// Blocks of input rows, prefetching, and the order of a float product: panels of tiles that stay in the second-level
+// cache, and within a panel block after block of rows, so that many rows read the weights from memory once.
 #pragma once
 #include "layout.h"
 
 enum {
-    LATHE_PANEL_BYTES = 128 * 1024,
-    LATHE_ROWS_MOST = 6,          // rows of one block: 6, 4, 2 or 1
-    LATHE_PREFETCH_BYTES = 2048,  // how far ahead of a stream of weights
+    LATHE_ROWS_MOST = 8,          // rows of the largest block
+    LATHE_PANEL_BYTES = 192 * 1024,
+    LATHE_PREFETCH_BYTES = 2048,  // how far ahead of one stream of weights
 };
 
+/// How many of `left` rows the next block takes, where the largest block has `most` (6 or 8).
+LATHE_INLINE size_t lathe_block_rows(size_t left, size_t most) {
+    if (most == 8 && (left == 7 || left == 8)) { return left; }
+    if (left == 8) { return 4; }
+    return left < 6 ? left : 6;
+}
+
+/// The number of rows that a block is compiled for (8, 6, 4, 3, 2 or 1): 5 rows pass through the block of 6.
+LATHE_INLINE size_t lathe_block_size(size_t rows) { return rows == 5 ? 6 : rows == 7 ? 8 : rows; }
+
+/// Asks for weights that are needed soon.
+LATHE_INLINE void lathe_prefetch(const uint8_t *weights, size_t bytes) {
+    LATHE_UNROLL for (size_t offset = 0; offset < bytes; offset += 64) { __builtin_prefetch(weights + offset, 0, 3); }
+}
+
 typedef struct lathe_panel {
-    size_t row, rows;
+    size_t row, rows;  // a block of input rows
     size_t tile_begin, tile_end;
 } lathe_panel;
 
-/// Steps to the next block of rows and panel of tiles; false after the last one. Starts from a zeroed panel.
+/// Steps to the next block of at most 6 rows and panel of tiles; false after the last one. Starts from a zeroed panel.
 LATHE_INLINE bool lathe_next_panel(const lathe_product *product, size_t tile_bytes, lathe_panel *panel) {
     const bool first = panel->rows == 0;
     panel->row += panel->rows;
@@ -22,30 +37,23 @@ LATHE_INLINE bool lathe_next_panel(const lathe_product *product, size_t tile_byt
         const size_t last = lathe_last_tile(product);
         const size_t begin = first ? product->tile_begin : panel->tile_end;
         if (begin >= last || product->rows == 0) { return false; }
-        const size_t most = tile_bytes < LATHE_PANEL_BYTES && tile_bytes > 0 ? LATHE_PANEL_BYTES / tile_bytes : 1;
+        const size_t most = tile_bytes < LATHE_PANEL_BYTES / 4 && tile_bytes > 0 ? LATHE_PANEL_BYTES / tile_bytes : 4;
         panel->tile_begin = begin;
-        panel->tile_end = last - begin > most ? begin + most : last;
+        panel->tile_end = last - begin > most ? begin + most / 4 * 4 : last;
         panel->row = 0;
     }
-    const size_t left = product->rows - panel->row;
-    panel->rows = left >= 6 ? 6 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
+    panel->rows = lathe_block_rows(product->rows - panel->row, 6);
     return true;
 }
 
-/// Asks for the weights that a stream reaches after `LATHE_PREFETCH_BYTES`.
-LATHE_INLINE void lathe_prefetch(const uint8_t *weights, size_t bytes) {
-    for (size_t offset = 0; offset < bytes; offset += 64) {
-        __builtin_prefetch(weights + LATHE_PREFETCH_BYTES + offset, 0, 3);
-    }
-}
-
-/// Calls `function(product, packing, &panel, rows)` for every panel, `rows` a constant in each call.
+/// Calls `function(product, packing, &panel, size)` for every panel, `size` a constant in each call.
 #define LATHE_FOR_PANELS(product, packing, tile_bytes, function)      \
     lathe_panel panel = {0};                                          \
     while (lathe_next_panel(product, tile_bytes, &panel)) {           \
-        switch (panel.rows) {                                         \
+        switch (lathe_block_size(panel.rows)) {                       \
         case 6: function(product, packing, &panel, 6); break;         \
         case 4: function(product, packing, &panel, 4); break;         \
+        case 3: function(product, packing, &panel, 3); break;         \
         case 2: function(product, packing, &panel, 2); break;         \
         default: function(product, packing, &panel, 1); break;        \
         }                                                             \

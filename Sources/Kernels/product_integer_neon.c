@@ -5,8 +5,14 @@
 #if defined(__aarch64__)
 #include "vector_neon.h"
 
-#include "panels.h"
+#include "activation_block.h"
 #include "tables.h"
+
+enum {
+    CODES_ARE_SIGNED = true,
+    BLOCK_MOST = 6,      // rows of the largest block
+    PARTS_TOGETHER = 2,  // up to so many rows, all four parts fit into the registers
+};
 
 /// Codes of columns 4 * line ... 4 * line + 3 of one part.
 LANES int8x16_t part_codes(lathe_packing packing, const uint8_t *block, size_t part, size_t line) {
@@ -24,89 +30,83 @@ LANES int8x16_t part_codes(lathe_packing packing, const uint8_t *block, size_t p
     return vreinterpretq_s8_u8(vorrq_u8(low, high));
 }
 
-LANES int32x4_t broadcast(const void *p) {
-    int32_t value;
-    memcpy(&value, p, sizeof value);
-    return vdupq_n_s32(value);
-}
-
 LANES float32x4_t half_to_float(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
 
-/// Adds one group to the sums of `rows` input rows and `parts` parts from `part` on.
-LANES void add_group(lathe_packing packing, const uint8_t *block, const lathe_activations *input, size_t group,
-                     size_t rows, size_t part, size_t parts, float32x4_t sums[][4]) {
-    const int bits = lathe_code_bits(packing);
-    int32x4_t dots[LATHE_ROWS_MOST][4];
-    for (size_t r = 0; r < rows; r++) {
-        const bool shifted = bits != 8 && !lathe_is_affine(packing);
-        const int32x4_t start = vdupq_n_s32(shifted ? -lathe_zero_code(packing) * input[r].sums[group] : 0);
-        for (size_t p = 0; p < parts; p++) { dots[r][p] = start; }
-    }
-    for (size_t line = 0; line < 8; line++) {
+/// Adds eight columns of `rows` rows and `parts` parts from `part` on.
+LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t pair, const int32_t *values, size_t rows,
+                    size_t part, size_t parts, int32x4_t dots[][4]) {
+    LATHE_UNROLL for (size_t line = pair * 2; line < pair * 2 + 2; line++) {
         int8x16_t codes[4];
-        for (size_t p = 0; p < parts; p++) { codes[p] = part_codes(packing, block, part + p, line); }
-        for (size_t r = 0; r < rows; r++) {
-            const int8x16_t a = vreinterpretq_s8_s32(broadcast(input[r].values + group * LATHE_GROUP + line * 4));
-            for (size_t p = 0; p < parts; p++) { dots[r][p] = vdotq_s32(dots[r][p], codes[p], a); }
+        LATHE_UNROLL for (size_t p = 0; p < parts; p++) { codes[p] = part_codes(packing, block, part + p, line); }
+        LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
+            const int8x16_t a = vreinterpretq_s8_s32(vld1q_dup_s32(values + line * rows + r));
+            LATHE_UNROLL for (size_t p = 0; p < parts; p++) { dots[r][p] = vdotq_s32(dots[r][p], codes[p], a); }
         }
     }
-    const uint16_t *scales = (const uint16_t *)(block + lathe_code_bytes(packing));
-    for (size_t p = 0; p < parts; p++) {
-        const float32x4_t scale = half_to_float(scales + (part + p) * 4);
-        for (size_t r = 0; r < rows; r++) {
-            const float32x4_t step = vmulq_f32(scale, vdupq_n_f32(input[r].scales[group]));
-            sums[r][p] = vfmaq_f32(sums[r][p], vcvtq_f32_s32(dots[r][p]), step);
-        }
-        if (lathe_is_affine(packing)) {
-            const float32x4_t minimum = half_to_float(scales + LATHE_TILE_ROWS + (part + p) * 4);
-            for (size_t r = 0; r < rows; r++) {
-                const float scaled = input[r].scales[group] * (float)input[r].sums[group];
-                sums[r][p] = vfmaq_f32(sums[r][p], minimum, vdupq_n_f32(scaled));
+}
+
+/// Adds group `group` of the chunk to the sums.
+LANES void add_group(lathe_packing packing, const uint8_t *block, const lathe_activation_block *input, size_t group,
+                     size_t rows, size_t part, size_t parts, float32x4_t sums[][4]) {
+    const bool starts = lathe_code_bits(packing) != 8 && !lathe_is_affine(packing);
+    int32x4_t dots[LATHE_ROWS_MOST][4];
+    LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
+        const int32x4_t start = starts ? vld1q_dup_s32(input->starts + group * rows + r) : vdupq_n_s32(0);
+        LATHE_UNROLL for (size_t p = 0; p < parts; p++) { dots[r][p] = start; }
+    }
+    const int32_t *values = input->values + group * 8 * rows;
+    LATHE_ROLL for (size_t pair = 0; pair < 4; pair++) {
+        add_pair(packing, block, pair, values, rows, part, parts, dots);
+    }
+    const uint16_t *halves = (const uint16_t *)(block + lathe_code_bytes(packing));
+    float32x4_t scales[4], minimums[4];
+    LATHE_UNROLL for (size_t p = 0; p < parts; p++) {
+        scales[p] = half_to_float(halves + (part + p) * 4);
+        if (lathe_is_affine(packing)) { minimums[p] = half_to_float(halves + LATHE_TILE_ROWS + (part + p) * 4); }
+    }
+    LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
+        const float32x4_t scale = vld1q_dup_f32(input->scales + group * rows + r);
+        LATHE_UNROLL for (size_t p = 0; p < parts; p++) {
+            sums[r][p] = vfmaq_f32(sums[r][p], vcvtq_f32_s32(dots[r][p]), vmulq_f32(scales[p], scale));
+            if (lathe_is_affine(packing)) {
+                sums[r][p] = vfmaq_f32(sums[r][p], minimums[p], vld1q_dup_f32(input->scaled + group * rows + r));
             }
         }
     }
 }
 
-/// Sums over all groups of one tile.
-LANES void tile_parts(lathe_packing packing, const uint8_t *tile, size_t groups, const lathe_activations *input,
-                      size_t rows, size_t part, size_t parts, lanes *result) {
+/// Adds `groups` groups to the sums of `rows` rows and `parts` parts, a row's parts beside each other.
+LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t ahead, const lathe_activation_block *input,
+                      size_t groups, bool starts, size_t rows, size_t part, size_t parts, lanes *totals) {
     float32x4_t sums[LATHE_ROWS_MOST][4];
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t p = 0; p < parts; p++) { sums[r][p] = vdupq_n_f32(0.0f); }
+    LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
+        LATHE_UNROLL for (size_t p = 0; p < parts; p++) {
+            sums[r][p] = starts ? vdupq_n_f32(0.0f) : totals[r].part[part + p];
+        }
     }
     for (size_t group = 0; group < groups; group++) {
-        const uint8_t *block = tile + group * lathe_block_bytes(packing);
-        if (rows <= 2) { lathe_prefetch(block, lathe_block_bytes(packing)); }
+        const uint8_t *block = weights + group * lathe_block_bytes(packing);
+        if (ahead != 0) { lathe_prefetch(block + ahead, lathe_block_bytes(packing)); }
         add_group(packing, block, input, group, rows, part, parts, sums);
     }
-    for (size_t r = 0; r < rows; r++) {
-        for (size_t p = 0; p < parts; p++) { result[r].part[part + p] = sums[r][p]; }
+    LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
+        LATHE_UNROLL for (size_t p = 0; p < parts; p++) { totals[r].part[part + p] = sums[r][p]; }
     }
 }
 
-LANES void integer_rows(const lathe_product *product, lathe_packing packing, const lathe_panel *panel, size_t rows) {
-    const size_t groups = product->columns / LATHE_GROUP;
-    const size_t tile_bytes = groups * lathe_block_bytes(packing);
-    lathe_activations input[LATHE_ROWS_MOST];
-    for (size_t r = 0; r < rows; r++) { input[r] = lathe_activation_row(product, panel->row + r); }
-    for (size_t tile = panel->tile_begin; tile < panel->tile_end; tile++) {
-        const uint8_t *weights = product->weights + tile * tile_bytes;
-        lanes sums[LATHE_ROWS_MOST];
-        if (rows <= 2) {
-            tile_parts(packing, weights, groups, input, rows, 0, 4, sums);
-        } else {
-            for (size_t part = 0; part < 4; part += 2) {
-                tile_parts(packing, weights, groups, input, rows, part, 2, sums);
-            }
+LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
+                     const lathe_activation_block *input, size_t groups, bool starts, size_t rows, size_t count,
+                     lanes *totals) {
+    const size_t parts = rows <= PARTS_TOGETHER ? 4 : 2;
+    for (size_t tile = 0; tile < count; tile++, weights += tile_bytes, totals += rows) {
+        for (size_t part = 0; part < 4; part += parts) {
+            const size_t ahead = cached || part > 0 ? 0 : LATHE_PREFETCH_BYTES;
+            add_groups(packing, weights, ahead, input, groups, starts, rows, part, parts, totals);
         }
-        for (size_t r = 0; r < rows; r++) { lanes_finish(product, panel->row + r, tile, sums[r]); }
     }
 }
 
-LANES void product_integer(const lathe_product *product, lathe_packing packing) {
-    const size_t tile_bytes = product->columns / LATHE_GROUP * lathe_block_bytes(packing);
-    LATHE_FOR_PANELS(product, packing, tile_bytes, integer_rows)
-}
+#include "product_integer_vector.h"
 
 LATHE_DEFINE_INTEGER_PRODUCTS(neon, LATHE_TARGET, product_integer)
 #endif

@@ -4,6 +4,7 @@
 //   lanes                    16 floats, in one register or several
 //   LANES                    in front of an inline function over lanes; LATHE_TARGET in front of a kernel
 //   LANES_IN_FLIGHT          how many independent sums hide the latency of fma
+//   LANES_SUMS               how many sums stay in registers beside the operands
 //   zero, splat              constants
 //   load, store              16 floats; load_f16, store_f16, load_bf16, load_int8 convert on the way
 //   add, subtract, multiply, divide, larger, fma(a, b, c) = a * b + c, negative, magnitude    lane by lane

@@ -7,6 +7,7 @@
 #define LATHE_TARGET __attribute__((target("avx2,fma,f16c")))
 #define LANES LATHE_INLINE LATHE_TARGET
 #define LANES_IN_FLIGHT 4
+#define LANES_SUMS 4
 
 typedef struct lanes {
     __m256 low, high;

@@ -13,6 +13,7 @@
 
 #define LANES LATHE_INLINE LATHE_TARGET
 #define LANES_IN_FLIGHT 8
+#define LANES_SUMS 24
 
 typedef __m512 lanes;
 

@@ -7,6 +7,7 @@
 #define LATHE_TARGET __attribute__((target("arch=armv8.2-a+dotprod")))
 #define LANES LATHE_INLINE LATHE_TARGET
 #define LANES_IN_FLIGHT 4
+#define LANES_SUMS 4
 
 typedef struct lanes {
     float32x4_t part[4];

@@ -143,8 +143,8 @@ static void compare_product(random_source *source, const shape *s) {
 }
 
 static void compare_products(random_source *source) {
-    static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 17};
-    static const size_t outputs[] = {1, 15, 16, 17, 48, 50, 113};
+    static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 32};
+    static const size_t outputs[] = {1, 15, 16, 17, 48, 50, 80, 113};
     static const size_t float_columns[] = {1, 3, 31, 65}, integer_columns[] = {32, 64, 96, 224};
     for (int packing = 0; packing < LATHE_PACKING_COUNT; packing++) {
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -158,6 +158,12 @@ static void compare_products(random_source *source) {
         }
         // More weights than one panel.
         compare_product(source, &(shape){(lathe_packing)packing, 13, 16 * 15 + 7, 1120, false});
+        // More rows than one block, more tiles than one panel, and more columns than are interleaved at once.
+        compare_product(source, &(shape){(lathe_packing)packing, 128, 16 * 70, 64, false});
+        for (size_t few = 2; few <= 8; few++) {
+            compare_product(source, &(shape){(lathe_packing)packing, few, 40, 32 * (512 / few + 3), true});
+        }
+        compare_product(source, &(shape){(lathe_packing)packing, 1, 20, 32 * 520, false});
     }
 }
 
