@@ -29,8 +29,10 @@ struct UsageTests {
     @Test("flag names are those of llama.cpp")
     func flagNames() throws {
         let text = try LatheProcess.run("run", "--help").text
-        for flag in ["-p", "-n", "-t", "-c", "-f", "--temp", "--top-k", "--top-p", "--min-p", "--seed", "--ignore-eos"]
-        {
+        for flag in [
+            "-p", "-n", "-t", "-c", "-f", "--temp", "--top-k", "--top-p", "--min-p", "--seed", "--ignore-eos",
+            "--kv-cache",
+        ] {
             #expect(text.contains(flag), "\(flag)")
         }
     }
@@ -44,6 +46,7 @@ struct UsageTests {
             ["run", "a.plan", "-p", "x", "--temp", "hot"], ["run", "a.plan", "-p", "x", "--temp", "nan"],
             ["run", "a.plan", "-p", "x", "--top-p", "2"], ["run", "a.plan", "-p", "x", "-t", "0"],
             ["run", "a.plan", "-p", "x", "-c", "0"], ["run", "a.plan", "-p", "x", "--isa", "sse"],
+            ["run", "a.plan", "-p", "x", "--kv-cache", "q4"], ["bench", "a.plan", "--kv-cache", "int4"],
             ["eval", "a.plan"], ["eval", "a.plan", "--text", "b", "-c", "1"], ["tokenize", "a.plan"], ["inspect"],
             ["verify"], ["verify", "a", "b"], ["bench", "a.plan", "-r", "0"], ["bench", "a.plan", "--rows", "0"],
             ["bench", "a.plan", "--rows", "4,x"], ["bench", "a.plan", "--rows", "4,4"],

@@ -1,0 +1,83 @@
+import Kernels
+import Plans
+
+/// Sizes of one thread's attention memory, for the largest of a program's attentions; each part begins at 64 bytes.
+struct AttentionScratchLayout {
+    /// Scores of one query in slot order, where a path leaves gaps; the next query's follow.
+    let slotScoreStride: Int
+    let scores: Int
+    let slotScores: Int
+    let running: Int
+    let segment: Int
+    let scaled: Int
+    let keys: Int
+    let bounds: Int
+    let byteCount: Int
+    /// Queries of the largest tile.
+    let queries: Int
+
+    init(_ program: Program) {
+        var (queries, group, queryBytes, partialBytes, rowBytes) = (1, 1, 1, 1, 1)
+        for (tiling, _, dimensions) in program.attentions {
+            queries = max(queries, tiling.queries)
+            group = max(group, tiling.group)
+            queryBytes = max(queryBytes, tiling.queries * max(dimensions * 4, lathe_quantized_row_bytes(dimensions)))
+            partialBytes = max(
+                partialBytes, AttentionPartial.floats(queries: tiling.queries, dimensions: dimensions) * 4)
+            rowBytes = max(rowBytes, dimensions * 4)
+        }
+        // A segment's slots lie within its length and the rows of the step, a tile of 16 more at either end.
+        slotScoreStride = (AttentionTiling.segment + program.maximumRows + 15) / 16 * 16 + 32
+        self.queries = queries
+        var end = 0
+        func place(_ bytes: Int) -> Int {
+            defer { end += (bytes + 63) / 64 * 64 }
+            return end
+        }
+        _ = place(queryBytes)
+        scores = place(queries * AttentionTiling.segment * 4)
+        slotScores = place(group * slotScoreStride * 4)
+        running = place(partialBytes)
+        segment = place(partialBytes)
+        scaled = place(rowBytes)
+        keys = place(Packing.tileRows * rowBytes)
+        // First visible position and number of positions of each query, the same cut to a segment, and the slots of one.
+        bounds = place((4 * queries + AttentionTiling.segment) * 4)
+        byteCount = end
+    }
+}
+
+/// One thread's memory for one tile of attention.
+struct AttentionScratch {
+    let base: UnsafeMutableRawPointer
+    let layout: AttentionScratchLayout
+
+    /// Scaled queries, quantized for an int8 cache.
+    var queries: UnsafeMutablePointer<UInt8> { base.assumingMemoryBound(to: UInt8.self) }
+    /// Scores of the tile's queries in path order, a segment's length apart.
+    var scores: UnsafeMutablePointer<Float> { floats(layout.scores) }
+    /// Scores of one row's queries in slot order.
+    var slotScores: UnsafeMutablePointer<Float> { floats(layout.slotScores) }
+    /// One scaled query on its way to be quantized.
+    var scaled: UnsafeMutablePointer<Float> { floats(layout.scaled) }
+    /// Keys of up to 16 rows on their way to the cache.
+    var keys: UnsafeMutablePointer<Float> { floats(layout.keys) }
+    /// Each query's first visible position.
+    var firsts: UnsafeMutablePointer<UInt32> { (base + layout.bounds).assumingMemoryBound(to: UInt32.self) }
+    /// Each query's number of positions.
+    var counts: UnsafeMutablePointer<UInt32> { firsts + layout.queries }
+    /// The same, cut to a segment and counted from the first position whose score is computed.
+    var begins: UnsafeMutablePointer<UInt32> { firsts + 2 * layout.queries }
+    var ends: UnsafeMutablePointer<UInt32> { firsts + 3 * layout.queries }
+    /// Slots of a segment's positions.
+    var slots: UnsafeMutablePointer<UInt32> { firsts + 4 * layout.queries }
+
+    /// The merged segments of the tile.
+    func running(queries: Int) -> AttentionPartial { AttentionPartial(floats(layout.running), queries: queries) }
+    /// The segment under way.
+    func segment(queries: Int) -> AttentionPartial { AttentionPartial(floats(layout.segment), queries: queries) }
+
+    private func floats(_ offset: Int) -> UnsafeMutablePointer<Float> {
+        (base + offset).assumingMemoryBound(to: Float.self)
+    }
+}
