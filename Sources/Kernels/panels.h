@@ -12,7 +12,6 @@ enum {
 /// How many of `left` rows the next block takes, where the largest block has `most` (6 or 8).
 LATHE_INLINE size_t lathe_block_rows(size_t left, size_t most) {
     if (most == 8 && (left == 7 || left == 8)) { return left; }
-    if (left == 8) { return 4; }
     return left < 6 ? left : 6;
 }
 
