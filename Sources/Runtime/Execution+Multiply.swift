@@ -21,10 +21,10 @@ extension Execution {
         product.accumulate = accumulate
         let kernel = engine.products[Int(matrix.packing.rawValue)]
         let tiles = (matrix.rows + Packing.tileRows - 1) / Packing.tileRows
-        let isFew = product.rows <= Execution.rowsThatStream
-        let tilesInUnit = isFew ? 1 : tilesInUnit(of: matrix, tiles: tiles)
-        engine.pool.forEachRange(of: (tiles + tilesInUnit - 1) / tilesInUnit, isCoarse: isFew, thread: thread) {
-            units in
+        // Kernels take many rows through two tiles at once.
+        let tilesInUnit = product.rows <= Execution.rowsThatStream ? 1 : 2
+        let units = (tiles + tilesInUnit - 1) / tilesInUnit
+        engine.pool.forEachRange(of: units, isCoarse: true, thread: thread) { units in
             product.tile_begin = units.lowerBound * tilesInUnit
             product.tile_end = min(tiles, units.upperBound * tilesInUnit)
             kernel(&product)
@@ -45,11 +45,4 @@ extension Execution {
 
     /// Rows up to which a product waits for its weights to come from memory rather than for its sums.
     private static let rowsThatStream = 8
-
-    /// For many rows: small enough that threads end together, and pairs, since kernels take two tiles at once.
-    private func tilesInUnit(of matrix: Engine.Matrix, tiles: Int) -> Int {
-        let tileBytes = max(1, matrix.tileBytes)
-        let unitBytes = min(tiles * tileBytes / (16 * engine.threadCount), 128 << 10)
-        return max(2, unitBytes / tileBytes / 2 * 2)
-    }
 }
