@@ -9,7 +9,7 @@ public struct ModelLowering: Sendable {
     /// Rows whose logits are computed at once at the most.
     public let maximumOutputs: Int
 
-    public init(precision: WeightPrecision, maximumRows: Int = 128, maximumOutputs: Int = 16) {
+    public init(precision: WeightPrecision, maximumRows: Int = 256, maximumOutputs: Int = 16) {
         self.precision = precision
         self.maximumRows = maximumRows
         self.maximumOutputs = min(maximumOutputs, maximumRows)
