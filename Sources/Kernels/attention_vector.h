@@ -1,5 +1,6 @@
 // Softmax attention over a key-value cache, and rotary embedding, over lanes.
 #pragma once
+#include "panels.h"
 
 #include <math.h>
 
@@ -154,7 +155,8 @@ LANES void value_queries(const lathe_weighted_values *o, lathe_packing packing, 
 /// All queries in blocks of a constant number.
 LANES void value_all_queries(const lathe_weighted_values *o, lathe_packing packing, bool first, bool last) {
     for (size_t query = 0; query < o->queries;) {
-        switch (o->queries - query) {
+        const size_t left = o->queries - query;
+        switch (LATHE_IS_COMPACT ? (left < 3 ? 1 : 3) : left) {
         case 1: value_queries(o, packing, query, 1, first, last); query += 1; break;
         case 2: value_queries(o, packing, query, 2, first, last); query += 2; break;
         case 3:

@@ -9,14 +9,24 @@ enum {
     LATHE_PREFETCH_BYTES = 2048,  // how far ahead of one stream of weights
 };
 
+// A build that has to be small has blocks of two sizes; which block a row goes through does not show in its bits.
+#ifdef LATHE_COMPACT
+enum { LATHE_IS_COMPACT = 1 };
+#else
+enum { LATHE_IS_COMPACT = 0 };
+#endif
+
 /// How many of `left` rows the next block takes, where the largest block has `most` (6 or 8).
 LATHE_INLINE size_t lathe_block_rows(size_t left, size_t most) {
-    if (most == 8 && (left == 7 || left == 8)) { return left; }
+    if (!LATHE_IS_COMPACT && most == 8 && (left == 7 || left == 8)) { return left; }
     return left < 6 ? left : 6;
 }
 
 /// The number of rows that a block is compiled for (8, 6, 4, 3, 2 or 1): 5 rows pass through the block of 6.
-LATHE_INLINE size_t lathe_block_size(size_t rows) { return rows == 5 ? 6 : rows == 7 ? 8 : rows; }
+LATHE_INLINE size_t lathe_block_size(size_t rows) {
+    if (LATHE_IS_COMPACT) { return rows == 1 ? 1 : 6; }
+    return rows == 5 ? 6 : rows == 7 ? 8 : rows;
+}
 
 /// Asks for weights that are needed soon.
 LATHE_INLINE void lathe_prefetch(const uint8_t *weights, size_t bytes) {

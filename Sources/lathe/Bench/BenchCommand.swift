@@ -59,7 +59,8 @@ struct BenchCommand: ParsableCommand {
                     remedy: "choose fewer rows", exitCode: 64)
             }
             let session = try loaded.engine.makeSession(contextLength: needed, cache: cache.kvCache?.element)
-            let roofline = Roofline(session: session, probe: try MachineProbe(loaded.engine))
+            let roofline = Roofline(
+                session: session, cache: cache.kvCache?.element, probe: try MachineProbe(loaded.engine))
             var kinds: [BenchTest.Kind] = []
             if promptLength > 0 { kinds.append(.prefill(promptLength)) }
             if generatedLength > 0 { kinds.append(.decode(generatedLength)) }

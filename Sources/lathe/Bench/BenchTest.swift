@@ -22,7 +22,11 @@ struct BenchTest {
         switch kind {
         case .prefill(let count):
             let rates = try rates(session, repetitions: repetitions, tokens: count) { try session.appendPrompt(count) }
-            return [BenchResult(name: name("pp\(count)"), rates: rates) { roofline.promptFraction(of: $0) }]
+            return [
+                BenchResult(name: name("pp\(count)"), rates: rates) {
+                    roofline.promptFraction(of: $0, positions: Double(depth) + Double(count) / 2)
+                }
+            ]
         case .decode(let count):
             let rates = try rates(session, repetitions: repetitions, tokens: count) {
                 for _ in 0..<count { try session.append(1, wantsLogits: true) }

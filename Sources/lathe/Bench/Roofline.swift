@@ -11,8 +11,11 @@ struct Roofline {
     /// Seconds of multiply-adds that one row takes in the body, and in the head.
     private let bodySeconds: Double
     private let headSeconds: Double
+    /// Seconds of multiply-adds that attention takes for one row and one position that it sees.
+    private let attentionSeconds: Double
 
-    init(session: Session, probe: MachineProbe) {
+    /// `cache` is the element of the session's keys and values where it is not the program's own.
+    init(session: Session, cache: CacheElement?, probe: MachineProbe) {
         let program = session.engine.plan.program
         func bytes(_ instructions: [Instruction]) -> Double {
             Self.weights(of: instructions, in: program).reduce(0) { $0 + Double($1.byteCount ?? 0) }
@@ -28,6 +31,13 @@ struct Roofline {
         stateBytes = Double(session.stateBytesPerPosition)
         bodySeconds = seconds(program.body)
         headSeconds = seconds(program.head)
+        attentionSeconds = program.body.reduce(0) { sum, instruction in
+            guard case .attend(let attention) = instruction,
+                case .keysAndValues(_, let dimensions, let element) = program.states[attention.state.value]
+            else { return sum }
+            let keyRate = (cache ?? element) == .int8 ? probe.int8Rate : probe.float32Rate
+            return sum + Double(attention.queryHeads * dimensions) * (1 / keyRate + 1 / probe.float32Rate)
+        }
     }
 
     /// The tensors that products read.
@@ -38,14 +48,16 @@ struct Roofline {
         }
     }
 
-    /// The share of the limit that `rate` tokens a second of a prompt are: a prompt needs the head for its last token
-    /// only.
-    func promptFraction(of rate: Double) -> Double { rate * bodySeconds }
+    /// The share of the limit that `rate` tokens a second of a prompt are, whose rows see `positions` positions on
+    /// average: a prompt needs the head for its last token only.
+    func promptFraction(of rate: Double, positions: Double) -> Double {
+        rate * (bodySeconds + positions * attentionSeconds)
+    }
 
     /// The share of the limit that `rate` tokens a second are in steps of `rows` rows behind `position` positions: of
     /// the memory's or of the multiply-adds', whichever binds.
     func stepFraction(of rate: Double, rows: Int, position: Double) -> Double {
         let memory = (weightBytes + position * stateBytes) / probe.readBandwidth
-        return rate * max(memory / Double(rows), bodySeconds + headSeconds)
+        return rate * max(memory / Double(rows), bodySeconds + headSeconds + position * attentionSeconds)
     }
 }
