@@ -46,6 +46,9 @@ if has avx2 && has fma && has f16c; then
     echo "AVX2, from gcc, from clang, and with the address and undefined-behaviour sanitizers"
     compare gcc avx2 "" gcc -O2
     compare clang avx2 "" "$clang" -O2
+    echo "AVX2, with the runner's few sizes of blocks"
+    objects compact "$clang" -O2 -DLATHE_COMPACT
+    compare compact avx2 "" "$clang" -O2
     checks="-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all"
     objects sanitized gcc $checks
     compare sanitized avx2 "" gcc $checks

@@ -23,8 +23,8 @@ LANES void store_int8_key(const float *x, size_t dimensions, uint8_t *tile, size
         const uint16_t scale = lathe_f32_to_f16(group.largest / 127.0f);
         const lanes inverse = lanes_splat(scale == 0 ? 0.0f : 1.0f / lathe_f16_to_f32(scale));
         int8_t codes[LATHE_GROUP];
-        lanes_store_int8(codes, lanes_clamp(lanes_multiply(group.low, inverse), 127.0f));
-        lanes_store_int8(codes + 16, lanes_clamp(lanes_multiply(group.high, inverse), 127.0f));
+        lanes_store_int8(codes, lanes_clamp(lanes_multiply(group.low, inverse), 127.0f),
+                         lanes_clamp(lanes_multiply(group.high, inverse), 127.0f));
         for (size_t line = 0; line < LATHE_GROUP / 4; line++) {
             uint32_t four;
             memcpy(&four, codes + line * 4, sizeof four);
@@ -77,8 +77,7 @@ LANES void store_int8_value(const float *x, size_t dimensions, uint8_t *row) {
         const cache_group group = load_group(x + d);
         const bool zero = group.largest < LATHE_QUANTIZE_LEAST;
         const lanes inverse = lanes_splat(zero ? 0.0f : 127.0f / group.largest);
-        lanes_store_int8((int8_t *)row + d, lanes_multiply(group.low, inverse));
-        lanes_store_int8((int8_t *)row + d + 16, lanes_multiply(group.high, inverse));
+        lanes_store_int8((int8_t *)row + d, lanes_multiply(group.low, inverse), lanes_multiply(group.high, inverse));
         scales[d / LATHE_GROUP] = zero ? 0.0f : group.largest / 127.0f;
     }
 }

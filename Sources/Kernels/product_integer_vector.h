@@ -34,6 +34,8 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, siz
     const size_t tile_bytes = groups * block_bytes, chunk_most = chunk_groups(rows, count, block_bytes);
     const int32_t zero = CODES_ARE_SIGNED && lathe_code_bits(packing) == 8 ? 0 : lathe_zero_code(packing);
     lathe_activation_space space;
+    // Where one chunk is all, a block is finished while its sums are near.
+    const bool waits = chunk_most < groups;
     lanes totals[LATHE_PANEL_TILES * LATHE_BAND_ROWS];
     for (size_t first = 0; first < groups; first += chunk_most) {
         const size_t chunk = groups - first < chunk_most ? groups - first : chunk_most;
@@ -58,9 +60,14 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, siz
             default: ADD_TILES(1); break;
             }
 #undef ADD_TILES
-            sums += count * size;
+            if (waits) {
+                sums += count * size;
+            } else {
+                finish_block(product, row + r, live, size, tile, count, totals);
+            }
         }
     }
+    if (!waits && groups > 0) { return; }
     const lanes *sums = totals;
     for (size_t r = 0, live; r < rows; r += live) {
         live = lathe_block_rows(rows - r, BLOCK_MOST);

@@ -22,8 +22,7 @@ LATHE_TARGET static void quantize_row(const float *x, size_t columns, uint8_t *r
         const bool zero = largest < LATHE_QUANTIZE_LEAST;
         const lanes inverse = lanes_splat(zero ? 0.0f : 127.0f / largest);
         scales[group] = zero ? 0.0f : largest / 127.0f;
-        sums[group] = lanes_store_int8(values + first, lanes_multiply(low, inverse)) +
-                      lanes_store_int8(values + first + 16, lanes_multiply(high, inverse));
+        sums[group] = lanes_store_int8(values + first, lanes_multiply(low, inverse), lanes_multiply(high, inverse));
     }
 }
 

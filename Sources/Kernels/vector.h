@@ -11,7 +11,7 @@
 //   clamp(x, limit)          y = x < limit ? x : limit, then y > -limit ? y : -limit: NaN becomes the limit
 //   sum                      the fixed tree: 8, 4, 2, 1 apart
 //   largest                  of the 16 lanes
-//   store_int8               rounds to nearest even, stores 16 int8, returns their sum
+//   store_int8               rounds two to nearest even, stores 32 int8, returns their sum
 //   exp                      lathe_exp of every lane
 #pragma once
 

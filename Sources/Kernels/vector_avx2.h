@@ -100,13 +100,13 @@ LANES float lanes_largest(lanes x) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-LANES int32_t lanes_store_int8(int8_t *p, lanes x) {
-    const __m256i low = _mm256_cvtps_epi32(x.low);
-    const __m256i high = _mm256_cvtps_epi32(x.high);
-    const __m256i packed = _mm256_permute4x64_epi64(_mm256_packs_epi32(low, high), 0xd8);
-    const __m128i narrow = _mm_packs_epi16(_mm256_castsi256_si128(packed), _mm256_extracti128_si256(packed, 1));
-    _mm_storeu_si128((__m128i *)p, narrow);
-    const __m256i eight = _mm256_add_epi32(low, high);
+LANES int32_t lanes_store_int8(int8_t *p, lanes x, lanes y) {
+    const __m256i a = _mm256_cvtps_epi32(x.low), b = _mm256_cvtps_epi32(x.high);
+    const __m256i c = _mm256_cvtps_epi32(y.low), d = _mm256_cvtps_epi32(y.high);
+    // Packing works within halves of a register: four bytes of each operand in turn, which the permutation sorts.
+    const __m256i packed = _mm256_packs_epi16(_mm256_packs_epi32(a, b), _mm256_packs_epi32(c, d));
+    _mm256_storeu_si256((__m256i *)p, _mm256_permutevar8x32_epi32(packed, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7)));
+    const __m256i eight = _mm256_add_epi32(_mm256_add_epi32(a, b), _mm256_add_epi32(c, d));
     __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
     sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
     sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1));

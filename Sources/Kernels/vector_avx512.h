@@ -69,9 +69,11 @@ LANES float lanes_largest(lanes x) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
-LANES int32_t lanes_store_int8(int8_t *p, lanes x) {
-    const __m512i wide = _mm512_cvtps_epi32(x);
-    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(wide));
+LANES int32_t lanes_store_int8(int8_t *p, lanes x, lanes y) {
+    const __m512i first = _mm512_cvtps_epi32(x), second = _mm512_cvtps_epi32(y);
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(first));
+    _mm_storeu_si128((__m128i *)(p + 16), _mm512_cvtepi32_epi8(second));
+    const __m512i wide = _mm512_add_epi32(first, second);
     const __m256i eight = _mm256_add_epi32(_mm512_castsi512_si256(wide), _mm512_extracti64x4_epi64(wide, 1));
     __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
     sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));

@@ -124,13 +124,20 @@ LANES float lanes_largest(lanes x) {
     return vmaxvq_f32(vmaxq_f32(vmaxq_f32(x.part[0], x.part[1]), vmaxq_f32(x.part[2], x.part[3])));
 }
 
-LANES int32_t lanes_store_int8(int8_t *p, lanes x) {
-    int32x4_t wide[4];
-    for (int i = 0; i < 4; i++) { wide[i] = vcvtnq_s32_f32(x.part[i]); }
-    const int16x8_t low = vcombine_s16(vmovn_s32(wide[0]), vmovn_s32(wide[1]));
-    const int16x8_t high = vcombine_s16(vmovn_s32(wide[2]), vmovn_s32(wide[3]));
-    vst1q_s8(p, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
-    return vaddvq_s32(vaddq_s32(vaddq_s32(wide[0], wide[1]), vaddq_s32(wide[2], wide[3])));
+LANES int32_t lanes_store_int8(int8_t *p, lanes x, lanes y) {
+    const lanes both[2] = {x, y};
+    int32x4_t sum = vdupq_n_s32(0);
+    for (int half = 0; half < 2; half++) {
+        int32x4_t wide[4];
+        for (int i = 0; i < 4; i++) {
+            wide[i] = vcvtnq_s32_f32(both[half].part[i]);
+            sum = vaddq_s32(sum, wide[i]);
+        }
+        const int16x8_t low = vcombine_s16(vmovn_s32(wide[0]), vmovn_s32(wide[1]));
+        const int16x8_t high = vcombine_s16(vmovn_s32(wide[2]), vmovn_s32(wide[3]));
+        vst1q_s8(p + 16 * half, vcombine_s8(vmovn_s16(low), vmovn_s16(high)));
+    }
+    return vaddvq_s32(sum);
 }
 
 LANES float32x4_t lanes_part_exp(float32x4_t x) {
