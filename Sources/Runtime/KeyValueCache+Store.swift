@@ -2,16 +2,6 @@ import Kernels
 import Plans
 
 extension KeyValueCache {
-    /// Writes one head's key, `dimensions` values, to a slot.
-    func storeKey(_ values: UnsafePointer<Float>, head: Int, slot: Int, kernels: UnsafePointer<lathe_kernels>) {
-        storeKeys(values, stride: dimensions, count: 1, head: head, slot: slot, kernels: kernels)
-    }
-
-    /// Writes one head's value, `dimensions` values, to a slot.
-    func storeValue(_ values: UnsafePointer<Float>, head: Int, slot: Int, kernels: UnsafePointer<lathe_kernels>) {
-        storeValues(values, stride: dimensions, count: 1, head: head, slot: slot, kernels: kernels)
-    }
-
     /// Writes one head's keys of `count` rows, `stride` floats apart, to the slots from `slot` on.
     func storeKeys(
         _ values: UnsafePointer<Float>, stride: Int, count: Int, head: Int, slot: Int,

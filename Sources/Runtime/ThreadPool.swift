@@ -62,9 +62,14 @@ final class ThreadPool: @unchecked Sendable {
     /// Runs `job` once on every thread and returns when all have finished it.
     func runOnAll(_ job: @escaping Job) { run(job, threads: threadCount) }
 
-    private func run(_ job: @escaping Job, threads: Int) {
+    /// Runs `job` once on each of the first `threads` threads.
+    func run(_ job: @escaping Job, threads: Int) {
         self.job = job
-        jobThreads = threads
+        if threads != jobThreads {
+            // Threads that sat out have not set back their counters.
+            shares.reset()
+            jobThreads = threads
+        }
         for thread in 1..<threads { members[thread].jobs.advance() }
         perform(job, thread: 0)
         self.job = nil
@@ -85,9 +90,10 @@ final class ThreadPool: @unchecked Sendable {
 
     /// Waits inside a job until every thread of it has come here.
     func barrier(thread: Int) {
-        let current = phase.load()
+        // Read before arriving: once all have arrived, the next job may have another number of threads.
+        let (current, threads) = (phase.load(), jobThreads)
         shares.prepare(thread: thread, after: current)
-        if arrived.add(1, ordering: .acquiringAndReleasing).newValue == jobThreads {
+        if arrived.add(1, ordering: .acquiringAndReleasing).newValue == threads {
             arrived.store(0, ordering: .relaxed)
             phase.advance()
         } else {

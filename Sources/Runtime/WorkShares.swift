@@ -9,9 +9,11 @@ final class WorkShares: @unchecked Sendable {
     /// Counters on lines of their own: a thread mostly touches its own one.
     private static let stride = 128
 
+    private let threadCount: Int
     private let storage: UnsafeMutableRawPointer
 
     init(threadCount: Int) {
+        self.threadCount = threadCount
         storage = .allocate(byteCount: 2 * threadCount * WorkShares.stride, alignment: WorkShares.stride)
         for index in 0..<2 * threadCount {
             (storage + index * WorkShares.stride).bindMemory(to: Atomic<Int>.self, capacity: 1).initialize(
@@ -49,6 +51,13 @@ final class WorkShares: @unchecked Sendable {
     /// Sets back the counter that a thread uses in the next phase; called before the barrier that ends `phase`.
     func prepare(thread: Int, after phase: UInt32) {
         counter(thread: thread, phase: phase &+ 1).pointee.store(0, ordering: .relaxed)
+    }
+
+    /// Sets back every counter; no job may be running.
+    func reset() {
+        for thread in 0..<threadCount {
+            for phase in 0..<UInt32(2) { counter(thread: thread, phase: phase).pointee.store(0, ordering: .relaxed) }
+        }
     }
 
     private func counter(thread: Int, phase: UInt32) -> UnsafeMutablePointer<Atomic<Int>> {

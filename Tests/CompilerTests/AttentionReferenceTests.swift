@@ -63,8 +63,11 @@ struct AttentionReferenceTests {
                 session.withCache(operands.state) { cache in
                     for index in keys.indices where index % slots < shape.committed {
                         let (head, slot) = (index / slots, index % slots)
-                        cache.storeKey(keys[index], head: head, slot: slot, kernels: engine.kernels)
-                        cache.storeValue(values[index], head: head, slot: slot, kernels: engine.kernels)
+                        cache.storeKeys(
+                            keys[index], stride: dimensions, count: 1, head: head, slot: slot, kernels: engine.kernels)
+                        cache.storeValues(
+                            values[index], stride: dimensions, count: 1, head: head, slot: slot, kernels: engine.kernels
+                        )
                     }
                 }
                 let writer = Execution(session: session, thread: 0)

@@ -47,6 +47,29 @@ import Testing
         #expect(taken[1].value < 50)
     }
 
+    /// Threads that sat a job out take their share of the next one, wherever they left off.
+    @Test func everyUnitRunsOnceHoweverManyThreadsAJobHas() throws {
+        let pool = try ThreadPool(threadCount: 4)
+        defer { pool.stop() }
+        let taken = (0..<64).map { _ in Tally() }
+        var runs = 0
+        for job in 0..<2_000 {
+            let phases = 1 + job % 3
+            pool.run(
+                { thread in
+                    for phase in 0..<phases {
+                        pool.forEachUnit(of: 64, thread: thread) { taken[$0].add() }
+                        if phase + 1 < phases { pool.barrier(thread: thread) }
+                    }
+                }, threads: 1 + job * 7 / 3 % 4)
+            runs += phases
+            guard taken.allSatisfy({ $0.value == runs }) else {
+                Issue.record("job \(job): \(taken.map { $0.value - runs })")
+                return
+            }
+        }
+    }
+
     @Test func aJobMayUseFewerThreadsThanThePool() throws {
         let pool = try ThreadPool(threadCount: 3)
         defer { pool.stop() }
