@@ -24,33 +24,45 @@ public struct ModelLowering: Sendable {
         let frequencies = try builder.tensor("rotary.frequencies", .vector(model.rotary.frequencies))
         let hidden = builder.buffer("hidden", width: model.hiddenSize)
         let rotary = builder.buffer("rotary", width: 2 * model.rotary.frequencies.count)
-        builder.body.append(.embed(table: embedding, output: hidden))
-        builder.body.append(.rotaryTable(frequencies: frequencies, factor: model.rotary.factor, output: rotary))
+        builder.append(.embed(table: embedding, output: hidden))
+        builder.append(.rotaryTable(frequencies: frequencies, factor: model.rotary.factor, output: rotary))
+        var residual = hidden
         for (index, block) in model.blocks.enumerated() {
-            let place = BlockPlace(name: "layers.\(index)", hidden: hidden, rotary: rotary)
+            var place = BlockPlace(name: "layers.\(index)", hidden: hidden, rotary: rotary)
             switch block.mixer {
             case .softmaxAttention(let attention):
-                try lower(attention, norm: block.mixerNorm, at: place, into: &builder)
+                var mixed = try lower(attention, norm: block.mixerNorm, at: place, into: &builder)
+                if index == model.blocks.count - 1 {
+                    // No later layer sees the other rows: the rest of this one is for those whose logits are asked for.
+                    let selected = builder.beginHead(selecting: [hidden, mixed])
+                    (place.hidden, mixed) = (selected[0], selected[1])
+                    residual = place.hidden
+                }
+                try addProduct(
+                    attention.output, of: mixed, to: place.hidden, name: "\(place.name).attention.output",
+                    into: &builder)
             }
             switch block.feedForward {
             case .gated(let gate, let up, let down):
                 try lowerGated(gate, up, down, norm: block.feedForwardNorm, at: place, into: &builder)
             }
         }
-        let logits = try lowerHead(model, hidden: hidden, embedding: isTied ? embedding : nil, into: &builder)
+        if model.blocks.isEmpty { residual = builder.beginHead(selecting: [hidden])[0] }
+        let logits = try lowerHead(model, hidden: residual, embedding: isTied ? embedding : nil, into: &builder)
         return try finish(builder, model: model, logits: logits)
     }
 
     /// A block's names and the buffers that run through all blocks.
     private struct BlockPlace {
         let name: String
-        let hidden: BufferIndex
+        var hidden: BufferIndex
         let rotary: BufferIndex
     }
 
+    /// Returns the buffer of what the heads return, before the output projection.
     private func lower(
         _ attention: Models.SoftmaxAttention, norm: Norm, at place: BlockPlace, into builder: inout ProgramBuilder
-    ) throws(LoweringError) {
+    ) throws(LoweringError) -> BufferIndex {
         let name = "\(place.name).attention"
         let projected = try normalizeAndMultiply(
             [attention.query, attention.key, attention.value], norm: norm, input: place.hidden, name: name,
@@ -63,7 +75,7 @@ public struct ModelLowering: Sendable {
         let mixed = builder.buffer(
             "\(name).mixed", width: attention.queryHeads * attention.dimensions,
             element: sharedWidth % Packing.group == 0 ? element(for: packing) : .float32)
-        builder.body.append(
+        builder.append(
             .attend(
                 Plans.SoftmaxAttention(
                     projected: projected, rotary: place.rotary, state: state, queryHeads: attention.queryHeads,
@@ -71,7 +83,7 @@ public struct ModelLowering: Sendable {
                     keyNorm: try builder.vector("\(name).key_norm", attention.keyNorm?.weight),
                     epsilon: attention.queryNorm?.epsilon ?? norm.epsilon, scale: attention.scale,
                     window: attention.window ?? 0, output: mixed)))
-        try addProduct(attention.output, of: mixed, to: place.hidden, name: "\(name).output", into: &builder)
+        return mixed
     }
 
     private func lowerGated(
@@ -83,31 +95,29 @@ public struct ModelLowering: Sendable {
             [gate, up], norm: norm, input: place.hidden, name: name, outputName: "gate_up", into: &builder)
         let packing = builder.precision.packing(for: down.weight)
         let gated = builder.buffer("\(name).gated", width: down.weight.columns, element: element(for: packing))
-        builder.body.append(.gate(input: gates, output: gated))
+        builder.append(.gate(input: gates, output: gated))
         try addProduct(down, of: gated, to: place.hidden, name: "\(name).down", into: &builder)
     }
 
     private func lowerHead(
         _ model: Model, hidden: BufferIndex, embedding: TensorIndex?, into builder: inout ProgramBuilder
     ) throws(LoweringError) -> BufferIndex {
-        let selected = builder.buffer("head.selected", width: model.hiddenSize, rows: .outputs)
         let packing = precision.packing(for: model.head)
         let weight = try builder.vector("head.norm", model.finalNorm.weight)
         let normalized = builder.buffer(
-            "head.normalized", width: model.hiddenSize, element: element(for: packing), rows: .outputs)
-        let logits = builder.buffer("logits", width: model.vocabularySize, rows: .outputs)
+            "head.normalized", width: model.hiddenSize, element: element(for: packing))
+        let logits = builder.buffer("logits", width: model.vocabularySize)
         let matrix: TensorIndex
         if let embedding {
             matrix = embedding
         } else {
             matrix = try builder.tensor(model.head.name, .matrix(packing, stack: [model.head]))
         }
-        builder.head = [
-            .selectRows(input: hidden, output: selected),
-            .normalize(input: selected, weight: weight, epsilon: model.finalNorm.epsilon, output: normalized),
+        builder.append(
+            .normalize(input: hidden, weight: weight, epsilon: model.finalNorm.epsilon, output: normalized))
+        builder.append(
             .multiply(
-                input: normalized, weight: matrix, bias: nil, output: logits, column: 0, accumulate: false),
-        ]
+                input: normalized, weight: matrix, bias: nil, output: logits, column: 0, accumulate: false))
         return logits
     }
 
@@ -124,7 +134,7 @@ public struct ModelLowering: Sendable {
             let element = element(for: stream.packing)
             let normalized = builder.buffer(
                 "\(name).normalized", width: matrices.first?.weight.columns ?? 0, element: element)
-            builder.body.append(
+            builder.append(
                 .normalize(input: input, weight: weight, epsilon: norm.epsilon, output: normalized))
             inputs[element] = normalized
         }
@@ -136,7 +146,7 @@ public struct ModelLowering: Sendable {
             let tensor = try builder.tensor(
                 "\(name).\(outputName)\(suffix)", .matrix(stream.packing, stack: stream.matrices.map(\.weight)))
             let bias = try stackedBias(stream.matrices, name: "\(name).\(outputName)\(suffix).bias", into: &builder)
-            builder.body.append(
+            builder.append(
                 .multiply(
                     input: normalized, weight: tensor, bias: bias, output: output, column: column,
                     accumulate: false))
@@ -165,12 +175,12 @@ public struct ModelLowering: Sendable {
         var input = input
         if !packing.isFloat, builder.buffers[input.value].element == .float32 {
             let quantized = builder.buffer("\(name).input", width: matrix.weight.columns, element: .quantized)
-            builder.body.append(.quantize(input: input, output: quantized))
+            builder.append(.quantize(input: input, output: quantized))
             input = quantized
         }
         let weight = try builder.tensor(name, .matrix(packing, stack: [matrix.weight]))
         let bias = try builder.vector("\(name).bias", matrix.bias)
-        builder.body.append(
+        builder.append(
             .multiply(input: input, weight: weight, bias: bias, output: hidden, column: 0, accumulate: true))
     }
 

@@ -8,8 +8,10 @@ struct ProgramBuilder {
     private(set) var sources: [LoweredTensor] = []
     private(set) var buffers: [Buffer] = []
     private(set) var states: [MixerState] = []
-    var body: [Instruction] = []
-    var head: [Instruction] = []
+    private(set) var body: [Instruction] = []
+    private(set) var head: [Instruction] = []
+    /// Where instructions go and whose rows buffers get: the step's for the body, those asked for in the head.
+    private(set) var rows = Buffer.Rows.step
     private var weightBytes = 0
 
     init(precision: WeightPrecision) {
@@ -32,9 +34,28 @@ struct ProgramBuilder {
         return try tensor(name, .vector(weight.values()))
     }
 
-    mutating func buffer(
-        _ name: String, width: Int, element: Buffer.Element = .float32, rows: Buffer.Rows = .step
-    ) -> BufferIndex {
+    /// Adds an instruction to the phase under way.
+    mutating func append(_ instruction: Instruction) {
+        switch rows {
+        case .step: body.append(instruction)
+        case .outputs: head.append(instruction)
+        }
+    }
+
+    /// Ends the body: what follows is computed for the rows whose logits are asked for alone. Returns the buffers that
+    /// stand for the given ones there.
+    mutating func beginHead(selecting inputs: [BufferIndex]) -> [BufferIndex] {
+        rows = .outputs
+        return inputs.map { input in
+            let source = buffers[input.value]
+            let selected = buffer(
+                "head.\(String(decoding: source.name, as: UTF8.self))", width: source.width, element: source.element)
+            append(.selectRows(input: input, output: selected))
+            return selected
+        }
+    }
+
+    mutating func buffer(_ name: String, width: Int, element: Buffer.Element = .float32) -> BufferIndex {
         buffers.append(Buffer(name: Array(name.utf8), element: element, rows: rows, width: width, offset: 0))
         return BufferIndex(buffers.count - 1)
     }

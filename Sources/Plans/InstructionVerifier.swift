@@ -178,8 +178,8 @@ struct InstructionVerifier {
         guard source.rows == .step, target.rows == .outputs else {
             throw PlanError(.invalid, "rows are selected from the step's to the head's", at: place)
         }
-        try checkFloat(input, width: target.width, at: place)
-        try checkElement(output, .float32, at: place)
+        try equal(target.width, source.width, "selected rows keep their width", at: place)
+        try checkElement(output, source.element, at: place)
     }
 
     /// Checks the queries, keys and values of one state; returns the dimensions of a head.

@@ -52,9 +52,9 @@ extension Execution {
     }
 
     func selectRows(input: BufferIndex, output: BufferIndex) {
-        let width = engine.buffers[input.value].width
+        let rowBytes = engine.buffers[input.value].stride
         forEachRow(of: output) { row in
-            floats(output, row: row).update(from: floats(input, row: session.step.selected[row]), count: width)
+            bytes(output, row: row).update(from: bytes(input, row: session.step.selected[row]), count: rowBytes)
         }
     }
 }

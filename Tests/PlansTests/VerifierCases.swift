@@ -175,7 +175,12 @@ extension VerifierTests {
         },
         Case("gate width", operandWidth) { $0.body[9] = .gate(input: P.normed, output: P.gated) },
         Case("gate of quantized", operandElement) { $0.body[9] = .gate(input: P.quantized, output: P.gated) },
-        Case("select another width", operandWidth) { $0.head[0] = .selectRows(input: P.rotary, output: P.picked) },
+        Case("select another width", "selected rows keep their width") {
+            $0.head[0] = .selectRows(input: P.rotary, output: P.picked)
+        },
+        Case("select another element", operandElement) {
+            $0.head[0] = .selectRows(input: P.quantized, output: P.picked)
+        },
         Case("logits width", "logits are float32 and as wide as the vocabulary") { $0.logits = P.picked },
     ]
 
