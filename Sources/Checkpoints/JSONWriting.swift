@@ -1,4 +1,12 @@
 extension JSON {
+    /// An object with these members, in this order.
+    public static func members(_ members: [(key: String, value: JSON)]) -> JSON { .object(JSONObject(members)) }
+
+    public static func count(_ value: Int) -> JSON { .integer(Int64(value)) }
+
+    /// UTF-8 text; what is not UTF-8 is repaired.
+    public static func text(_ bytes: [UInt8]) -> JSON { .string(String(decoding: bytes, as: UTF8.self)) }
+
     /// The value as UTF-8 text on one line, members in their order: the same value always gives the same bytes.
     /// Infinity and NaN, which JSON does not have, become strings.
     public func encoded() -> [UInt8] {

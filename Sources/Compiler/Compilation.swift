@@ -1,5 +1,4 @@
 import Checkpoints
-import Foundation
 import Lowering
 import Models
 import Passes
@@ -57,14 +56,15 @@ public struct Compilation: Sendable {
 
     /// What `inspect` tells about the plan's origin; it holds nothing that differs between equal compiles.
     private func facts(model: Model, passes: [PassReport]) -> [UInt8] {
-        let facts: [String: Any] = [
-            "architecture": model.architecture,
-            "weights": options.precision.rawValue,
-            "passes": passes.map { ["name": $0.name, "summary": $0.summary] },
-            "compiler": "lathe \(Compilation.version)",
-        ]
-        let data = try? JSONSerialization.data(withJSONObject: facts, options: [.sortedKeys])
-        return data.map { Array($0) } ?? []
+        JSON.members([
+            ("architecture", .string(model.architecture)), ("compiler", .string("lathe \(Compilation.version)")),
+            (
+                "passes",
+                .array(
+                    passes.map { .members([("name", .string($0.name)), ("summary", .string($0.summary))]) })
+            ),
+            ("weights", .string(options.precision.rawValue)),
+        ]).encoded()
     }
 
     /// The version that plans name as their compiler.

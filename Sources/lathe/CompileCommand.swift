@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Compiler
 import Foundation
 import Lowering
@@ -32,11 +33,13 @@ struct CompileCommand: ParsableCommand {
                 report = try compilation.run { bar.show($0, $1) }
             }
             if output.json {
-                try Terminal.json([
-                    "plan_bytes": report.planBytes, "seconds": report.seconds,
-                    "peak_rss_bytes": report.peakMemoryBytes, "bits_per_weight": report.bitsPerWeight,
-                    "passes": report.passes,
-                ])
+                Terminal.json(
+                    .members([
+                        ("plan_bytes", .count(report.planBytes)), ("seconds", .number(report.seconds)),
+                        ("peak_rss_bytes", .count(report.peakMemoryBytes)),
+                        ("bits_per_weight", .number(report.bitsPerWeight)),
+                        ("passes", .array(report.passes.map(JSON.string))),
+                    ]))
             } else if !output.quiet {
                 for pass in report.passes { Terminal.error(pass) }
                 Terminal.error(

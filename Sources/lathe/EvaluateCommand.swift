@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Compiler
 import Decoding
 import Foundation
@@ -65,7 +66,7 @@ struct EvaluateCommand: ParsableCommand {
                 bar.show("perplexity \(perplexity.value.formatted(digits: 3))", Double(index + 1) / Double(count))
             }
             bar.finish()
-            try report(perplexity, reference == nil ? nil : divergence, chunks: count)
+            report(perplexity, reference == nil ? nil : divergence, chunks: count)
         }
     }
 
@@ -90,17 +91,19 @@ struct EvaluateCommand: ParsableCommand {
         return reference
     }
 
-    private func report(_ perplexity: Perplexity, _ divergence: Divergence?, chunks: Int) throws {
+    private func report(_ perplexity: Perplexity, _ divergence: Divergence?, chunks: Int) {
         if output.json {
-            var document: [String: Any] = [
-                "perplexity": perplexity.value, "tokens": perplexity.tokenCount, "chunks": chunks,
+            var members: [(key: String, value: JSON)] = [
+                ("perplexity", .number(perplexity.value)), ("tokens", .count(perplexity.tokenCount)),
+                ("chunks", .count(chunks)),
             ]
             if let divergence {
-                document["kl_mean"] = divergence.mean
-                document["kl_p99"] = divergence.percentile99
-                document["top1_agreement"] = divergence.topAgreement
+                members += [
+                    ("kl_mean", .number(divergence.mean)), ("kl_p99", .number(divergence.percentile99)),
+                    ("top1_agreement", .number(divergence.topAgreement)),
+                ]
             }
-            return try Terminal.json(document)
+            return Terminal.json(.members(members))
         }
         Terminal.product(
             "perplexity \(perplexity.value.formatted(digits: 4)) over \(perplexity.tokenCount) tokens\n")

@@ -43,7 +43,7 @@ struct InspectCommand: ParsableCommand {
 
     private func show(json: @autoclosure () -> JSON, text: @autoclosure () -> [String]) throws {
         if output.json {
-            Terminal.product(json().encoded() + [UInt8(ascii: "\n")])
+            Terminal.json(json())
         } else {
             Terminal.product(text().joined(separator: "\n") + "\n")
         }

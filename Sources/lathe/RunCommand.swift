@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Compiler
 import Decoding
 import Foundation
@@ -90,7 +91,7 @@ struct RunCommand: ParsableCommand {
             }
             emit(stream.finish(), into: &text)
             let end = ContinuousClock.now
-            try report(
+            report(
                 loaded, promptCount: tokens.count, produced: produced, text: text,
                 digest: generation.digest.map { String(decoding: $0.text, as: UTF8.self) },
                 prefillSeconds: (prefilled - start).inSeconds, decodeSeconds: (end - prefilled).inSeconds)
@@ -105,20 +106,21 @@ struct RunCommand: ParsableCommand {
     private func report(
         _ loaded: LoadedPlan, promptCount: Int, produced: [UInt32], text: [UInt8], digest: String?,
         prefillSeconds: Double, decodeSeconds: Double
-    ) throws {
+    ) {
         let prefillRate = Double(promptCount) / max(prefillSeconds, 1e-9)
         // The first token comes with the prompt, so it is not part of the decoding time.
         let steps = max(0, produced.count - 1)
         let decodeRate = steps > 0 ? Double(steps) / max(decodeSeconds, 1e-9) : 0
         if output.json {
-            var document: [String: Any] = [
-                "text": String(decoding: text, as: UTF8.self), "tokens": produced.map { Int($0) },
-                "prompt_tokens": promptCount, "load_seconds": loaded.seconds,
-                "prefill_tokens_per_second": prefillRate, "decode_tokens_per_second": decodeRate,
-                "tokens_per_step": 1, "peak_rss_bytes": ProcessMemory.peakBytes,
+            var members: [(key: String, value: JSON)] = [
+                ("text", .text(text)), ("tokens", .array(produced.map { .count(Int($0)) })),
+                ("prompt_tokens", .count(promptCount)), ("load_seconds", .number(loaded.seconds)),
+                ("prefill_tokens_per_second", .number(prefillRate)),
+                ("decode_tokens_per_second", .number(decodeRate)), ("tokens_per_step", .number(1)),
+                ("peak_rss_bytes", .count(ProcessMemory.peakBytes)),
             ]
-            document["logits_digest"] = digest
-            return try Terminal.json(document)
+            if let digest { members.append(("logits_digest", .string(digest))) }
+            return Terminal.json(.members(members))
         }
         Terminal.product("\n")
         if let digest { Terminal.error("logits \(digest)") }

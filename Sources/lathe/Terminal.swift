@@ -1,3 +1,4 @@
+import Checkpoints
 import Foundation
 
 /// stdout carries the product alone; everything else goes to stderr.
@@ -41,10 +42,9 @@ enum Terminal {
 
     static var errorIsTerminal: Bool { isatty(2) == 1 }
 
-    /// A JSON document on stdout, keys sorted.
-    static func json(_ object: Any) throws {
-        let data = try JSONSerialization.data(withJSONObject: object, options: [.sortedKeys, .withoutEscapingSlashes])
-        product(Array(data) + [UInt8(ascii: "\n")])
+    /// A JSON document on stdout, on one line.
+    static func json(_ document: JSON) {
+        product(document.encoded() + [UInt8(ascii: "\n")])
     }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Compiler
 import Plans
 import Tokenization
@@ -26,7 +27,10 @@ struct TokenizeCommand: ParsableCommand {
                 return (ids, ids.map { String(decoding: tokenizer.bytes(of: $0), as: UTF8.self) })
             }
             if output.json {
-                try Terminal.json(["ids": ids.map { Int($0) }, "pieces": pieces])
+                Terminal.json(
+                    .members([
+                        ("ids", .array(ids.map { .count(Int($0)) })), ("pieces", .array(pieces.map(JSON.string))),
+                    ]))
             } else {
                 Terminal.product(ids.map(String.init).joined(separator: " ") + "\n")
             }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Plans
 import Tokenization
 
@@ -23,7 +24,8 @@ struct VerifyCommand: ParsableCommand {
             if deep { try plan.verifyWeights() }
             let digest = String(decoding: plan.digestText, as: UTF8.self)
             if output.json {
-                try Terminal.json(["ok": true, "digest": digest, "deep": deep])
+                Terminal.json(
+                    .members([("deep", .boolean(deep)), ("digest", .string(digest)), ("ok", .boolean(true))]))
             } else {
                 Terminal.product("ok \(digest)\n")
             }

@@ -54,14 +54,6 @@ extension PlanDescription {
     }
 }
 
-extension JSON {
-    static func members(_ members: [(key: String, value: JSON)]) -> JSON { .object(JSONObject(members)) }
-
-    static func count(_ value: Int) -> JSON { .integer(Int64(value)) }
-
-    static func text(_ bytes: [UInt8]) -> JSON { .string(String(decoding: bytes, as: UTF8.self)) }
-}
-
 extension Section {
     fileprivate var json: JSON {
         .members([

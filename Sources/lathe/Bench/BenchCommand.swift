@@ -69,7 +69,7 @@ struct BenchCommand: ParsableCommand {
                 try BenchTest(kind: $0, depth: depth).run(session, repetitions: repetitions, roofline: roofline)
             }
             if output.json {
-                try Terminal.json(results.map(\.json))
+                Terminal.json(.array(results.map(\.json)))
             } else {
                 Terminal.product(table(results, loaded: loaded, roofline: roofline))
             }

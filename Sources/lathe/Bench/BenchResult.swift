@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// What a test gave.
 struct BenchResult {
     let name: String
@@ -21,11 +23,12 @@ struct BenchResult {
         self.timesOneRow = timesOneRow
     }
 
-    var json: [String: Any] {
-        var object: [String: Any] = [
-            "test": name, "tokens_per_second": mean, "stddev": deviation, "roofline_fraction": rooflineFraction,
+    var json: JSON {
+        var members: [(key: String, value: JSON)] = [
+            ("test", .string(name)), ("tokens_per_second", .number(mean)), ("stddev", .number(deviation)),
+            ("roofline_fraction", .number(rooflineFraction)),
         ]
-        object["times_one_row"] = timesOneRow
-        return object
+        if let timesOneRow { members.append(("times_one_row", .number(timesOneRow))) }
+        return .members(members)
     }
 }
