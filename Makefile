@@ -8,6 +8,9 @@ RUNNER := .build/lathe-run
 PROMPT ?= The three laws of motion say that
 TOKENS ?= 64
 BENCH_OPTIONS ?=
+# Packed relocations touch 2 MB less memory at each start; glibc reads them from 2.36 on.
+RELOCATIONS := $(shell getconf GNU_LIBC_VERSION | awk '$$2 >= 2.36 { \
+	print "-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs" }')
 
 .PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large setup model eval-text
 .PHONY: clean FORCE
@@ -68,7 +71,7 @@ $(EVAL_TEXT): FORCE | setup
 # Swift's libraries inside the program: it starts sooner, takes less memory, and runs where there is no Swift.
 $(LATHE): FORCE | setup
 	@scripts/drop_stale_modules.sh .build
-	@swift build -c release --static-swift-stdlib --product lathe >&2
+	@swift build -c release --static-swift-stdlib $(RELOCATIONS) --product lathe >&2
 
 $(RUNNER) $(RUNNER)-static: FORCE | setup
 	@scripts/build_runner.sh $@
