@@ -17,13 +17,38 @@ public struct PlanAssembly: Sendable {
         self.facts = facts
     }
 
+    /// Gives a tensor's final source, just before it is written: tensors come in the order of the program.
+    public typealias Resolution = (_ name: String, LoweredTensor) throws(CompileError) -> LoweredTensor
+
+    /// The plan in memory, without what only a file needs.
+    public func plan() throws(CompileError) -> Plan {
+        let end = lowered.program.tensors.last.map { $0.offset + ($0.byteCount ?? 0) } ?? 0
+        var damaged: String?
+        let plan = try attempt(CompileError.plan) { () throws(PlanError) in
+            try Plan(program: lowered.program, weightsBytes: end) { memory in
+                for (tensor, source) in zip(lowered.program.tensors, lowered.tensors) {
+                    let bytes = memory[tensor.offset..<tensor.offset + (tensor.byteCount ?? 0)]
+                    if !WeightStream.write(source, to: UnsafeMutableRawBufferPointer(rebasing: bytes)) {
+                        damaged = String(decoding: tensor.name, as: UTF8.self)
+                    }
+                }
+            }
+        }
+        if let damaged { throw .notFinite(tensor: damaged) }
+        return plan
+    }
+
     /// Packs the weights and writes the plan file; returns its size in bytes. Nothing is left where it throws.
-    public func write(to path: String, progress: Compilation.Progress = { _, _ in }) throws(CompileError) -> Int {
+    public func write(
+        to path: String, progress: Compilation.Progress = { _, _ in }, resolving resolve: Resolution = { $1 }
+    ) throws(CompileError) -> Int {
         let end = lowered.program.tensors.last.map { $0.offset + ($0.byteCount ?? 0) } ?? 0
         var writer = try attempt(CompileError.plan) { () throws(PlanError) in
             try PlanWriter(path: path, weightsBytes: end)
         }
         for (tensor, source) in zip(lowered.program.tensors, lowered.tensors) {
+            let name = String(decoding: tensor.name, as: UTF8.self)
+            let source = try resolve(name, source)
             var isFinite = true
             do throws(PlanError) {
                 try writer.pad(to: tensor.offset)
@@ -31,7 +56,7 @@ public struct PlanAssembly: Sendable {
             } catch {
                 throw .plan(error)
             }
-            guard isFinite else { throw .notFinite(tensor: String(decoding: tensor.name, as: UTF8.self)) }
+            guard isFinite else { throw .notFinite(tensor: name) }
             progress("packing", Double(writer.weightsBytes) / Double(max(1, end)))
         }
         do throws(PlanError) {

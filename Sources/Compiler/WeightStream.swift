@@ -21,6 +21,45 @@ enum WeightStream {
         case .matrix(let packing, let stack):
             guard let packer = TilePacker(packing: packing, stack: stack) else { return true }
             return try write(packer, to: &writer)
+        case .packed(let matrix):
+            try writer.append(matrix.bytes)
+            return true
+        }
+    }
+
+    /// Writes one tensor to memory that is zeroed and as large as the tensor; returns false where a value of it is infinity
+    /// or NaN.
+    static func write(_ source: LoweredTensor, to memory: UnsafeMutableRawBufferPointer) -> Bool {
+        switch source {
+        case .vector(let values):
+            for (index, value) in values.enumerated() {
+                memory.storeBytes(of: value.bitPattern.littleEndian, toByteOffset: 4 * index, as: UInt32.self)
+            }
+            return values.allSatisfy(\.isFinite)
+        case .matrix(let packing, let stack):
+            guard let packer = TilePacker(packing: packing, stack: stack) else { return true }
+            let tilesInPiece = max(1, pieceBytes / packer.tileBytes)
+            let destination = SharedMemory(bytes: memory)
+            let isFinite = Atomic<Bool>(true)
+            DispatchQueue.concurrentPerform(iterations: (packer.tileCount + tilesInPiece - 1) / tilesInPiece) { piece in
+                let range = piece * tilesInPiece..<min((piece + 1) * tilesInPiece, packer.tileCount)
+                let bytes = destination.slice(piece * tilesInPiece * packer.tileBytes, range.count * packer.tileBytes)
+                if !packer.pack(range, into: bytes) { isFinite.store(false, ordering: .relaxed) }
+            }
+            packer.release(before: packer.tileCount)
+            return isFinite.load(ordering: .relaxed)
+        case .packed(let matrix):
+            memory.copyBytes(from: matrix.bytes)
+            return true
+        }
+    }
+
+    /// Memory that several threads fill, each its own slice.
+    private struct SharedMemory: @unchecked Sendable {
+        let bytes: UnsafeMutableRawBufferPointer
+
+        func slice(_ offset: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
+            UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<offset + count])
         }
     }
 

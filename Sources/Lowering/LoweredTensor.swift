@@ -7,6 +7,8 @@ public enum LoweredTensor: Sendable {
     case vector([Float])
     /// Matrices that read the same input, their rows one after the other.
     case matrix(Packing, stack: [Weight])
+    /// A matrix that is packed already.
+    case packed(PackedMatrix)
 
     /// Rows and columns of the stacked matrix, or nil for a vector.
     var layout: Tensor.Layout {
@@ -14,6 +16,7 @@ public enum LoweredTensor: Sendable {
         case .vector(let values): .vector(count: values.count)
         case .matrix(let packing, let stack):
             .matrix(packing, rows: stack.reduce(0) { $0 + $1.rows }, columns: stack.first?.columns ?? 0)
+        case .packed(let matrix): .matrix(matrix.packing, rows: matrix.rows, columns: matrix.columns)
         }
     }
 }

@@ -3,24 +3,33 @@ import Plans
 
 /// Turns a model into a program: fuses what reads the same input, chooses packings, plans the memory.
 public struct ModelLowering: Sendable {
+    /// The packing of every matrix that `choices` does not name.
     public let precision: WeightPrecision
+    /// By the names of the program's tensors: a layer's "attention.projected", "attention.output", "feed_forward.gate_up"
+    /// and "feed_forward.down", and the names of embedding and head.
+    public let choices: [String: MatrixChoice]
     /// Rows of one step at the most: how much of a prompt is evaluated at once.
     public let maximumRows: Int
     /// Rows whose logits are computed at once at the most.
     public let maximumOutputs: Int
 
-    public init(precision: WeightPrecision, maximumRows: Int = 256, maximumOutputs: Int = 16) {
+    public init(
+        precision: WeightPrecision, choices: [String: MatrixChoice] = [:], maximumRows: Int = 256,
+        maximumOutputs: Int = 16
+    ) {
         self.precision = precision
+        self.choices = choices
         self.maximumRows = maximumRows
         self.maximumOutputs = min(maximumOutputs, maximumRows)
     }
 
     /// The program, with the sources of its tensors in the order of their offsets. Throws `LoweringError`.
     public func lower(_ model: Model) throws(LoweringError) -> LoweredModel {
-        var builder = ProgramBuilder(precision: precision)
+        var builder = ProgramBuilder(precision: precision, choices: choices)
         let isTied = model.head.name == model.embedding.name
-        let embedding = try builder.tensor(
-            model.embedding.name, .matrix(precision.packing(for: model.embedding), stack: [model.embedding]))
+        let name = model.embedding.name
+        let embedding = try builder.matrix(
+            name, builder.packing(of: name, model.embedding), stack: [model.embedding])
         let frequencies = try builder.tensor("rotary.frequencies", .vector(model.rotary.frequencies))
         let hidden = builder.buffer("hidden", width: model.hiddenSize)
         let rotary = builder.buffer("rotary", width: 2 * model.rotary.frequencies.count)
@@ -71,7 +80,7 @@ public struct ModelLowering: Sendable {
             .keysAndValues(
                 heads: attention.keyHeads, dimensions: attention.dimensions, element: precision.cacheElement))
         let sharedWidth = attention.queryHeads / attention.keyHeads * attention.dimensions
-        let packing = builder.precision.packing(for: attention.output.weight)
+        let packing = builder.packing(of: "\(name).output", attention.output.weight)
         let mixed = builder.buffer(
             "\(name).mixed", width: attention.queryHeads * attention.dimensions,
             element: sharedWidth % Packing.group == 0 ? element(for: packing) : .float32)
@@ -93,7 +102,7 @@ public struct ModelLowering: Sendable {
         let name = "\(place.name).feed_forward"
         let gates = try normalizeAndMultiply(
             [gate, up], norm: norm, input: place.hidden, name: name, outputName: "gate_up", into: &builder)
-        let packing = builder.precision.packing(for: down.weight)
+        let packing = builder.packing(of: "\(name).down", down.weight)
         let gated = builder.buffer("\(name).gated", width: down.weight.columns, element: element(for: packing))
         builder.append(.gate(input: gates, output: gated))
         try addProduct(down, of: gated, to: place.hidden, name: "\(name).down", into: &builder)
@@ -102,7 +111,7 @@ public struct ModelLowering: Sendable {
     private func lowerHead(
         _ model: Model, hidden: BufferIndex, embedding: TensorIndex?, into builder: inout ProgramBuilder
     ) throws(LoweringError) -> BufferIndex {
-        let packing = precision.packing(for: model.head)
+        let packing = builder.packing(of: model.head.name, model.head)
         let weight = try builder.vector("head.norm", model.finalNorm.weight)
         let normalized = builder.buffer(
             "head.normalized", width: model.hiddenSize, element: element(for: packing))
@@ -111,7 +120,7 @@ public struct ModelLowering: Sendable {
         if let embedding {
             matrix = embedding
         } else {
-            matrix = try builder.tensor(model.head.name, .matrix(packing, stack: [model.head]))
+            matrix = try builder.matrix(model.head.name, packing, stack: [model.head])
         }
         builder.append(
             .normalize(input: hidden, weight: weight, epsilon: model.finalNorm.epsilon, output: normalized))
@@ -126,7 +135,7 @@ public struct ModelLowering: Sendable {
         _ matrices: [Linear], norm: Norm, input: BufferIndex, name: String, outputName: String,
         into builder: inout ProgramBuilder
     ) throws(LoweringError) -> BufferIndex {
-        let streams = builder.streams(matrices)
+        let streams = builder.streams(matrices, name: "\(name).\(outputName)")
         let weight = try builder.vector("\(name).norm", norm.weight)
         let width = matrices.reduce(0) { $0 + $1.weight.rows }
         var inputs: [Buffer.Element: BufferIndex] = [:]
@@ -143,8 +152,8 @@ public struct ModelLowering: Sendable {
         for (index, stream) in streams.enumerated() {
             guard let normalized = inputs[element(for: stream.packing)] else { continue }
             let suffix = streams.count > 1 ? ".\(index)" : ""
-            let tensor = try builder.tensor(
-                "\(name).\(outputName)\(suffix)", .matrix(stream.packing, stack: stream.matrices.map(\.weight)))
+            let tensor = try builder.matrix(
+                "\(name).\(outputName)\(suffix)", stream.packing, stack: stream.matrices.map(\.weight))
             let bias = try stackedBias(stream.matrices, name: "\(name).\(outputName)\(suffix).bias", into: &builder)
             builder.append(
                 .multiply(
@@ -171,14 +180,14 @@ public struct ModelLowering: Sendable {
         _ matrix: Linear, of input: BufferIndex, to hidden: BufferIndex, name: String,
         into builder: inout ProgramBuilder
     ) throws(LoweringError) {
-        let packing = precision.packing(for: matrix.weight)
+        let packing = builder.packing(of: name, matrix.weight)
         var input = input
         if !packing.isFloat, builder.buffers[input.value].element == .float32 {
             let quantized = builder.buffer("\(name).input", width: matrix.weight.columns, element: .quantized)
             builder.append(.quantize(input: input, output: quantized))
             input = quantized
         }
-        let weight = try builder.tensor(name, .matrix(packing, stack: [matrix.weight]))
+        let weight = try builder.matrix(name, packing, stack: [matrix.weight])
         let bias = try builder.vector("\(name).bias", matrix.bias)
         builder.append(
             .multiply(input: input, weight: weight, bias: bias, output: hidden, column: 0, accumulate: true))

@@ -4,6 +4,7 @@ import Plans
 /// Collects tensors, buffers and instructions while a model is lowered.
 struct ProgramBuilder {
     let precision: WeightPrecision
+    let choices: [String: MatrixChoice]
     private(set) var tensors: [Tensor] = []
     private(set) var sources: [LoweredTensor] = []
     private(set) var buffers: [Buffer] = []
@@ -14,8 +15,20 @@ struct ProgramBuilder {
     private(set) var rows = Buffer.Rows.step
     private var weightBytes = 0
 
-    init(precision: WeightPrecision) {
+    init(precision: WeightPrecision, choices: [String: MatrixChoice]) {
         self.precision = precision
+        self.choices = choices
+    }
+
+    /// The packing of the stacked matrices that a tensor holds.
+    func packing(of name: String, _ weight: Weight) -> Packing {
+        choices[name]?.packing ?? precision.packing(for: weight)
+    }
+
+    /// Adds the tensor of stacked matrices. Throws `tooLarge`.
+    mutating func matrix(_ name: String, _ packing: Packing, stack: [Weight]) throws(LoweringError) -> TensorIndex {
+        if case .packed(let matrix) = choices[name] { return try tensor(name, .packed(matrix)) }
+        return try tensor(name, .matrix(packing, stack: stack))
     }
 
     /// Adds a tensor behind the last one. Throws `tooLarge`.
@@ -65,8 +78,10 @@ struct ProgramBuilder {
         return StateIndex(states.count - 1)
     }
 
-    /// Matrices that read one input, as few packed streams as their packings allow, in order.
-    func streams(_ matrices: [Linear]) -> [(packing: Packing, matrices: [Linear])] {
+    /// Matrices that read one input, as few packed streams as their packings allow, in order: one where a choice was made
+    /// for the tensor that would hold them all.
+    func streams(_ matrices: [Linear], name: String) -> [(packing: Packing, matrices: [Linear])] {
+        if let choice = choices[name] { return [(choice.packing, matrices)] }
         var streams: [(packing: Packing, matrices: [Linear])] = []
         for matrix in matrices {
             let packing = precision.packing(for: matrix.weight)

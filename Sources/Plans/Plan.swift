@@ -47,6 +47,23 @@ public final class Plan: @unchecked Sendable {
         try self.init(storage: try PlanBytes.copy(of: bytes), limits: limits)
     }
 
+    /// A plan that never was a file: `fill` writes the packed tensors into zeroed memory, which a tensor's offset counts
+    /// into, and the program is verified as a file's is. It has no sections beside the weights.
+    public init(
+        program: Program, weightsBytes: Int, limits: Limits = .standard,
+        filling fill: (UnsafeMutableRawBufferPointer) -> Void
+    ) throws(PlanError) {
+        try program.verify(weightsBytes: weightsBytes, limits: limits)
+        storage = try PlanBytes.filled(count: weightsBytes, fill)
+        self.program = program
+        weights = storage.bytes
+        tokenizer = UnsafeRawBufferPointer(start: nil, count: 0)
+        fileSize = weightsBytes
+        sections = []
+        minorVersion = Int(Header.minor)
+        digest = 0
+    }
+
     private init(storage: PlanBytes, limits: Limits) throws(PlanError) {
         let file = storage.bytes
         let header = try Header(file, limits: limits)

@@ -32,6 +32,14 @@ final class PlanBytes {
         return PlanBytes(copy: copy)
     }
 
+    /// Zeroed memory that `fill` writes to.
+    static func filled(count: Int, _ fill: (UnsafeMutableRawBufferPointer) -> Void) throws(PlanError) -> PlanBytes {
+        let memory = try allocate(count)
+        memory.initializeMemory(as: UInt8.self, repeating: 0)
+        fill(memory)
+        return PlanBytes(copy: memory)
+    }
+
     /// Opens a regular file without ever waiting for it: a FIFO or a device is refused.
     static func open(
         path: UnsafePointer<CChar>, mapped: Bool, limits: Limits

@@ -21,9 +21,21 @@ struct Execution {
         for instruction in instructions {
             execute(instruction)
             let uses = instruction.bufferUses
-            if let written = uses.updates ?? uses.writes, isReplicated(written) { continue }
-            engine.pool.barrier(thread: thread)
+            guard let written = uses.updates ?? uses.writes else { continue }
+            let isShared = !isReplicated(written)
+            if isShared { engine.pool.barrier(thread: thread) }
+            if let observer = session.observer {
+                if thread == 0 { observer(view(of: written)) }
+                engine.pool.barrier(thread: thread)
+            }
         }
+    }
+
+    private func view(of buffer: BufferIndex) -> ObservedBuffer {
+        let place = engine.buffers[buffer.value]
+        return ObservedBuffer(
+            index: buffer, isQuantized: place.isQuantized, base: UnsafeRawPointer(bytes(buffer, row: 0)),
+            rowCount: rowCount(buffer), width: place.width, stride: place.stride)
     }
 
     private func execute(_ instruction: Instruction) {

@@ -73,17 +73,33 @@ struct InspectionTests {
 
     @Test("layers that do the same are one group, the JSON has every instruction")
     func folding() throws {
-        try withFolder { folder in
-            let path = folder + "/tiny.plan"
-            try write(try Fixtures.planBytes(), to: path)
-            let description = try PlanDescription(try Plan.open(path: path), tokenizer: nil, path: path)
-            #expect(description.groups.map(\.layers) == [nil, 0...1, nil])
-            #expect(description.groups.map(\.repetitions) == [1, 2, 1])
-            let program = description.program
-            let counts = description.groups.map { $0.instructions.count * $0.repetitions }
-            #expect(counts.reduce(0, +) == program.body.count + program.head.count)
-            #expect(description.json["body"]?.array?.count == program.body.count)
-            #expect(description.json["tensors"]?.array?.count == program.tensors.count)
+        // The first two layers normalize alike, the third one with another epsilon.
+        let names = ["hidden", "layers.0.normalized", "layers.1.normalized", "layers.2.normalized", "picked"]
+        var buffers: [Buffer] = []
+        for (index, name) in names.enumerated() {
+            buffers.append(
+                Buffer(
+                    name: Array(name.utf8), element: .float32, rows: name == "picked" ? .outputs : .step, width: 16,
+                    offset: 64 * index))
         }
+        var body: [Instruction] = [.embed(table: TensorIndex(0), output: BufferIndex(0))]
+        for layer in 1...3 {
+            body.append(
+                .normalize(
+                    input: BufferIndex(0), weight: nil, epsilon: layer < 3 ? 1 : 2, output: BufferIndex(layer)))
+        }
+        let program = Program(
+            tensors: [Tensor(name: Array("table".utf8), layout: .matrix(.float32, rows: 16, columns: 16), offset: 0)],
+            buffers: buffers, states: [], body: body,
+            head: [.selectRows(input: BufferIndex(0), output: BufferIndex(4))], logits: BufferIndex(4), maximumRows: 1,
+            maximumOutputs: 1, contextLength: 8, vocabularySize: 16, arenaBytes: 320)
+        let plan = try Plan(program: program, weightsBytes: 1024) { _ in }
+        let description = try PlanDescription(plan, tokenizer: nil, path: "x")
+        #expect(description.groups.map(\.layers) == [nil, 0...1, 2...2, nil])
+        #expect(description.groups.map(\.repetitions) == [1, 2, 1, 1])
+        let counts = description.groups.map { $0.instructions.count * $0.repetitions }
+        #expect(counts.reduce(0, +) == program.body.count + program.head.count)
+        #expect(description.json["body"]?.array?.count == program.body.count)
+        #expect(description.json["tensors"]?.array?.count == program.tensors.count)
     }
 }
