@@ -42,6 +42,7 @@ let runner: Target = .executableTarget(
 // Every module that a target imports is named here: one that is not would not be recompiled with it.
 let compilerTargets: [Target] = [
     .target(name: "CJSON", linkerSettings: [.linkedLibrary("json-c")]),
+    .target(name: "CCalibration", exclude: ["default.txt"]),
     .target(name: "Checkpoints", dependencies: ["CJSON"], swiftSettings: compilerSettings),
     .target(name: "Models", dependencies: ["Checkpoints"], swiftSettings: compilerSettings),
     .target(name: "Passes", dependencies: ["Models"], swiftSettings: compilerSettings),
@@ -50,7 +51,9 @@ let compilerTargets: [Target] = [
         swiftSettings: compilerSettings),
     .target(
         name: "Compiler",
-        dependencies: ["Checkpoints", "Models", "Passes", "Lowering", "Plans", "Runtime", "Tokenization"],
+        dependencies: [
+            "CCalibration", "Checkpoints", "Models", "Passes", "Lowering", "Plans", "Runtime", "Tokenization",
+        ],
         swiftSettings: compilerSettings),
     .executableTarget(
         name: "lathe",
@@ -77,6 +80,7 @@ let testTargets: [Target] = [
         name: "CompilerTests",
         dependencies: [
             "Checkpoints", "Compiler", "Decoding", "Kernels", "Lowering", "Models", "Passes", "Plans", "Runtime",
+            "Tokenization",
         ], resources: [.copy("Resources")],
         swiftSettings: compilerSettings),
     .testTarget(

@@ -1,0 +1,58 @@
+import Checkpoints
+import Compiler
+import Foundation
+import Lowering
+import Testing
+import Tokenization
+
+@Suite("The calibration text")
+struct CalibrationTextTests {
+    private let text = CalibrationText.standard
+
+    @Test("is the file in the sources, byte for byte, and valid UTF-8")
+    func embedded() throws {
+        let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appending(path: "Sources/CCalibration/default.txt")
+        #expect(text == Array(try Data(contentsOf: file)))
+        #expect(text.count > 50_000)
+        let string = try #require(String(validating: text, as: UTF8.self))
+        #expect(!string.unicodeScalars.contains { $0.value < 0x20 && $0 != "\n" && $0 != "\t" })
+    }
+
+    @Test("says nothing twice")
+    func varied() {
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n").filter { $0.count > 60 }
+        #expect(lines.count > 250)
+        #expect(Set(lines).count == lines.count)
+    }
+
+    @Test("a byte-level tokenizer gives at least 12,000 tokens, and the text back")
+    func tokens() throws {
+        try withTokenizer { tokenizer in
+            let tokens = tokenizer.encode(text, addSpecial: false, parseSpecial: true)
+            #expect(tokens.count >= 12_000)
+            #expect(tokenizer.decode(tokens) == text)
+        }
+    }
+
+    @Test(
+        "enough chunks of SmolLM2's tokens",
+        .enabled(if: FileManager.default.fileExists(atPath: TestModel.realModel), "make model fetches the model"))
+    func realTokens() throws {
+        let definition = try TokenizerDefinition(try Checkpoint.open(TestModel.realModel))
+        try withTokenizer(definition) { tokenizer in
+            let count = tokenizer.encode(text, addSpecial: false, parseSpecial: true).count
+            #expect((16_000...24_000).contains(count))
+        }
+    }
+
+    private func withTokenizer(_ definition: TokenizerDefinition? = nil, _ body: (Tokenizer) -> Void) throws {
+        let definition = try definition ?? TokenizerDefinition(try Checkpoint.open(TestModel.resource("llama")))
+        let section = try TokenizerCompiler.section(for: definition)
+        // Sections lie at multiples of 8 bytes.
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: section.count, alignment: 8)
+        defer { memory.deallocate() }
+        memory.copyBytes(from: section)
+        body(try Tokenizer(section: UnsafeRawBufferPointer(memory)))
+    }
+}
