@@ -52,7 +52,8 @@ let compilerTargets: [Target] = [
     .target(
         name: "Compiler",
         dependencies: [
-            "CCalibration", "Checkpoints", "Models", "Passes", "Lowering", "Plans", "Runtime", "Tokenization",
+            "CCalibration", "Checkpoints", "Kernels", "Models", "Passes", "Lowering", "Plans", "Runtime",
+            "Tokenization",
         ],
         swiftSettings: compilerSettings),
     .executableTarget(

@@ -2,6 +2,7 @@ import Checkpoints
 import Lowering
 import Models
 import Plans
+import Runtime
 
 /// Why a compile ended without a plan.
 public enum CompileError: Error {
@@ -10,6 +11,8 @@ public enum CompileError: Error {
     case lowering(LoweringError)
     case tokenizer(TokenizerLoweringError)
     case plan(PlanError)
+    case runtime(RuntimeError)
+    case calibration(CalibrationError)
     /// A weight is infinity or NaN, which no packing can carry through the kernels.
     case notFinite(tensor: String)
     /// The tokenizer knows more ids than the model has rows, or a special id lies outside.
@@ -23,6 +26,8 @@ public enum CompileError: Error {
         case .lowering(let error): error.cause
         case .tokenizer(let error): error.cause
         case .plan(let error): String(decoding: error.cause, as: UTF8.self)
+        case .runtime(let error): "\(error.cause)"
+        case .calibration(let error): error.cause
         case .notFinite(let tensor): "tensor \"\(tensor)\" holds infinity or NaN"
         case .vocabularyMismatch(let tokenizer, let model):
             "the tokenizer has \(tokenizer) tokens, the embedding only \(model) rows"
@@ -37,6 +42,8 @@ public enum CompileError: Error {
         case .lowering(let error): error.remedy
         case .tokenizer(let error): error.remedy
         case .plan(let error): String(decoding: error.remedy, as: UTF8.self)
+        case .runtime(let error): "\(error.remedy)"
+        case .calibration(let error): error.remedy
         case .notFinite: "the checkpoint is damaged: fetch it again"
         case .vocabularyMismatch: "the tokenizer and the weights do not belong together: fetch both again"
         }
@@ -50,6 +57,8 @@ public enum CompileError: Error {
         case .lowering(let error): error.exitCode
         case .tokenizer(let error): error.exitCode
         case .plan(let error): error.exitCode
+        case .runtime(let error): error.exitCode
+        case .calibration(let error): error.exitCode
         case .notFinite, .vocabularyMismatch: 65
         }
     }

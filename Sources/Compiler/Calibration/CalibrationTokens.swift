@@ -1,0 +1,52 @@
+import Plans
+import Tokenization
+
+/// Calibration text as chunks of tokens, each a sequence of its own.
+struct CalibrationTokens: Sendable {
+    /// Tokens of a chunk: positions that a model is calibrated over.
+    static let chunkLength = 512
+    /// Chunks that are used at the most.
+    static let mostChunks = 32
+
+    /// All tokens, chunk after chunk; a whole number of chunks.
+    let tokens: [UInt32]
+    let chunkLength: Int
+
+    var chunkCount: Int { tokens.count / chunkLength }
+
+    /// The rows of one chunk.
+    func rows(of chunk: Int) -> Range<Int> { chunk * chunkLength..<(chunk + 1) * chunkLength }
+
+    /// Cuts `text` (of `path`, for messages) into chunks, of the model's context at the most. Throws `empty`, `notUTF8`
+    /// or `tooShort`.
+    init(_ text: [UInt8], path: String, tokenizer: Tokenizer, contextLength: Int) throws(CalibrationError) {
+        guard !text.isEmpty else { throw .empty(path: path) }
+        if let offset = text.firstInvalidUTF8 { throw .notUTF8(path: path, offset: offset) }
+        chunkLength = min(CalibrationTokens.chunkLength, contextLength)
+        let all = tokenizer.encode(text, addSpecial: true, parseSpecial: false)
+        let count = min(all.count / chunkLength, CalibrationTokens.mostChunks)
+        guard count > 0 else { throw .tooShort(path: path, tokens: all.count, needed: chunkLength) }
+        var tokens = Array(all.prefix(count * chunkLength))
+        // A model that wants a beginning-of-sequence token gets it in every chunk.
+        if tokenizer.addsBeginningOfSequence, let beginning = tokenizer.beginningOfSequence {
+            for chunk in 0..<count { tokens[chunk * chunkLength] = beginning }
+        }
+        self.tokens = tokens
+    }
+}
+
+extension [UInt8] {
+    /// The offset of the first byte that is not part of valid UTF-8; nil where all are.
+    var firstInvalidUTF8: Int? {
+        var decoder = Unicode.UTF8.ForwardParser()
+        var iterator = makeIterator()
+        var offset = 0
+        while true {
+            switch decoder.parseScalar(from: &iterator) {
+            case .valid(let scalar): offset += scalar.count
+            case .emptyInput: return nil
+            case .error: return offset
+            }
+        }
+    }
+}

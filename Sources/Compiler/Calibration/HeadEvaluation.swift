@@ -1,0 +1,136 @@
+import Foundation
+import Kernels
+import Lowering
+import Models
+import Plans
+import Runtime
+
+/// The final norm and the head of a model as a program of its own, and how far its predictions from some hidden states
+/// are from those of others.
+final class HeadEvaluation {
+    /// Rows whose logits are computed together.
+    private static let rowsTogether = 32
+
+    private let session: Session
+    private let kernels: UnsafePointer<lathe_kernels>
+    private let normalized: BufferIndex
+    private let vocabularySize: Int
+
+    /// The head is float32 unless it is given packed.
+    init(_ model: Model, packedHead: PackedMatrix? = nil) throws(CompileError) {
+        var headless = model
+        headless.blocks = []
+        // One table for both: the rows' vectors are given.
+        headless.embedding = model.head
+        headless.contextLength = HeadEvaluation.rowsTogether
+        let choices = packedHead.map { [model.head.name: MatrixChoice.packed($0)] } ?? [:]
+        let program = try InMemoryProgram(headless, choices: choices, rows: HeadEvaluation.rowsTogether)
+        guard let kernels = lathe_kernels_for(lathe_best_isa()), let normalized = program.names["head.normalized"]
+        else { throw .calibration(.noRows) }
+        self.kernels = kernels
+        self.normalized = normalized
+        vocabularySize = model.vocabularySize
+        session = try program.session(cache: .float32)
+    }
+
+    /// Shows what the head's matrix reads for every row of `states`, some rows at a time.
+    func observeInputs(of states: HiddenStates, _ observe: (ObservedBuffer) -> Void) throws(CompileError) {
+        try withoutActuallyEscaping(observe) { observe throws(CompileError) in
+            session.observer = { [normalized] seen in
+                if seen.index == normalized, seen.row(0) != nil { observe(seen) }
+            }
+            defer { session.observer = nil }
+            try forEachBatch(of: Array(0..<states.count), in: states) { _, _ in }
+        }
+    }
+
+    /// The distributions that rows of hidden states predict.
+    func distributions(of rows: [Int], in states: HiddenStates) throws(CompileError) -> [Prediction] {
+        var result: [Prediction] = []
+        try forEachBatch(of: rows, in: states) { _, logits in
+            result.append(Prediction(logits, kernels: self.kernels))
+        }
+        return result
+    }
+
+    /// The mean Kullback-Leibler divergence, in nats, of what `states` predict from `expected`, at the same rows.
+    func divergence(of rows: [Int], in states: HiddenStates, from expected: [Prediction]) throws(CompileError) -> Double
+    {
+        var total = 0.0
+        try forEachBatch(of: rows, in: states) { index, logits in
+            total += expected[index].divergence(of: logits, kernels: self.kernels)
+        }
+        return total / Double(max(1, rows.count))
+    }
+
+    private func forEachBatch(
+        of rows: [Int], in states: HiddenStates, _ body: (Int, UnsafeMutableBufferPointer<Float>) -> Void
+    ) throws(CompileError) {
+        let batch = HiddenStates(count: HeadEvaluation.rowsTogether, width: states.width)
+        let row = UnsafeMutableBufferPointer<Float>.allocate(capacity: (vocabularySize + 15) / 16 * 16)
+        defer { row.deallocate() }
+        var start = 0
+        while start < rows.count {
+            let count = min(HeadEvaluation.rowsTogether, rows.count - start)
+            for index in 0..<count { _ = batch[index].update(fromContentsOf: states[rows[start + index]]) }
+            try session.runThrough(batch, rows: 0..<count)
+            let logits = try attempt(CompileError.runtime) { () throws(RuntimeError) in
+                try session.logits(of: Array(0..<count))
+            }
+            for index in 0..<count {
+                guard let found = logits.row(index) else { continue }
+                _ = row.update(fromContentsOf: found)
+                body(start + index, UnsafeMutableBufferPointer(rebasing: row[..<vocabularySize]))
+            }
+            start += count
+        }
+    }
+}
+
+/// What a model predicts at one position.
+struct Prediction {
+    /// Natural logarithms of probabilities, up to a constant.
+    let logits: [Float]
+    private let probabilities: [Float]
+    /// The logarithm of the sum of exp(logit).
+    private let logTotal: Double
+
+    init(_ logits: UnsafeMutableBufferPointer<Float>, kernels: UnsafePointer<lathe_kernels>) {
+        self.logits = Array(logits)
+        let (largest, sum) = Prediction.exponentials(of: logits, kernels)
+        logTotal = largest + log(sum)
+        let factor = Float(1 / sum)
+        probabilities = logits.map { $0 * factor }
+    }
+
+    /// The divergence of other logits from this prediction, in nats. Their memory is used up.
+    func divergence(
+        of others: UnsafeMutableBufferPointer<Float>, kernels: UnsafePointer<lathe_kernels>
+    ) -> Double {
+        var expected = 0.0
+        logits.withUnsafeBufferPointer { logits in
+            probabilities.withUnsafeBufferPointer { probabilities in
+                var start = 0
+                while start < others.count {
+                    var sum: Float = 0
+                    let end = min(start + 1024, others.count)
+                    for token in start..<end { sum += probabilities[token] * (logits[token] - others[token]) }
+                    expected += Double(sum)
+                    start = end
+                }
+            }
+        }
+        let (largest, sum) = Prediction.exponentials(of: others, kernels)
+        return max(0, expected + largest + log(sum) - logTotal)
+    }
+
+    /// Replaces logits by exp(logit - largest); returns the largest and the sum. The row has room up to a multiple of 16.
+    private static func exponentials(
+        of logits: UnsafeMutableBufferPointer<Float>, _ kernels: UnsafePointer<lathe_kernels>
+    ) -> (largest: Double, sum: Double) {
+        var (begin, end, largest, sum) = (UInt32(0), UInt32(logits.count), Float(0), Float(0))
+        kernels.pointee.softmax_segment(
+            logits.baseAddress, (logits.count + 15) / 16 * 16, 1, logits.count, &begin, &end, &largest, &sum)
+        return (Double(largest), Double(sum))
+    }
+}

@@ -1,0 +1,81 @@
+import Checkpoints
+import Foundation
+import Lowering
+import Models
+import Passes
+import Plans
+import Runtime
+import Testing
+
+@testable import Compiler
+
+@Suite("Calibration: a model evaluated layer by layer")
+struct CalibrationTests {
+    static let tokens: [UInt32] = (0..<40).map { (index: UInt32) in (index * 7919 + 13) % 256 }
+
+    /// The residual stream behind the last layer, layer by layer.
+    static func lastStates(
+        of model: Model, observing observe: @escaping (Int, LayerMatrix, ObservedBuffer) -> Void = { _, _, _ in }
+    ) throws -> HiddenStates {
+        var states = HiddenStates(tokens: tokens, embedding: model.embedding)
+        for (index, block) in model.blocks.enumerated() {
+            let next = HiddenStates(count: states.count, width: states.width)
+            let layer = try BlockEvaluation(block, of: model, chunkLength: tokens.count)
+            try layer.run(states, rows: 0..<tokens.count, into: next) { observe(index, $0, $1) }
+            states = next
+        }
+        return states
+    }
+
+    @Test("layers by themselves give the bits of the whole model", arguments: ["llama", "llama3", "qwen2", "qwen3"])
+    func sameBits(_ name: String) throws {
+        let path = TestModel.resource(name)
+        let model = FoldNorms(widensMatrices: true).apply(to: try Model(try Checkpoint.open(path))).model
+        let expected = try TestModel(path, precision: .f32).logits(of: Self.tokens)
+        let states = try Self.lastStates(of: model)
+        let rows = Array(Self.tokens.indices)
+        let found = try HeadEvaluation(model).distributions(of: rows, in: states)
+        #expect(found.map { $0.logits.map(\.bitPattern) } == expected.map { $0.map(\.bitPattern) })
+    }
+
+    @Test("every matrix's input is seen once, and gives the next buffer that reads it")
+    func observation() throws {
+        let model = try Model(try Checkpoint.open(TestModel.resource("llama")))
+        var seen: [[LayerMatrix]] = model.blocks.map { _ in [] }
+        var widths: [Int] = []
+        _ = try Self.lastStates(of: model) { layer, matrix, buffer in
+            seen[layer].append(matrix)
+            if layer == 0 { widths.append(buffer.width) }
+            #expect(buffer.rowCount == Self.tokens.count)
+        }
+        #expect(seen == model.blocks.map { _ in LayerMatrix.allCases })
+        #expect(widths == LayerMatrix.allCases.map { $0.stack(of: model.blocks[0])[0].columns })
+    }
+
+    @Test("a prediction's divergence is that of its formula; from itself it is nothing")
+    func divergence() throws {
+        let model = try Model(try Checkpoint.open(TestModel.resource("llama3")))
+        let states = try Self.lastStates(of: model)
+        let head = try HeadEvaluation(model)
+        let rows = Array(0..<states.count - 1)
+        let expected = try head.distributions(of: rows, in: states)
+        #expect(try head.divergence(of: rows, in: states, from: expected) < 1e-6)
+        // The next row's states in place of each row's own.
+        let shifted = HiddenStates(count: states.count, width: states.width)
+        for row in rows { _ = shifted[row].update(fromContentsOf: states[row + 1]) }
+        let found = try head.divergence(of: rows, in: shifted, from: expected)
+        let others = try head.distributions(of: rows, in: shifted)
+        var sum = 0.0
+        for (one, other) in zip(expected, others) {
+            let (p, q) = (Self.logProbabilities(one.logits), Self.logProbabilities(other.logits))
+            sum += zip(p, q).reduce(0) { $0 + exp($1.0) * ($1.0 - $1.1) }
+        }
+        let formula = sum / Double(rows.count)
+        #expect(formula > 1e-3 && abs(found - formula) < 1e-5 * max(1, formula))
+    }
+
+    private static func logProbabilities(_ logits: [Float]) -> [Double] {
+        let total = log(logits.reduce(0.0) { $0 + exp(Double($1)) })
+        return logits.map { Double($0) - total }
+    }
+}
