@@ -25,17 +25,20 @@ struct Execution {
             let isShared = !isReplicated(written)
             if isShared { engine.pool.barrier(thread: thread) }
             if let observer = session.observer {
-                if thread == 0 { observer(view(of: written)) }
+                if thread == 0, let view = view(of: written) { observer(view) }
                 engine.pool.barrier(thread: thread)
             }
         }
     }
 
-    private func view(of buffer: BufferIndex) -> ObservedBuffer {
+    /// What a buffer holds now; nil where it is quantized or has no rows.
+    private func view(of buffer: BufferIndex) -> ObservedBuffer? {
         let place = engine.buffers[buffer.value]
+        let (count, stride) = (rowCount(buffer), place.stride / MemoryLayout<Float>.stride)
+        guard !place.isQuantized, count > 0 else { return nil }
         return ObservedBuffer(
-            index: buffer, isQuantized: place.isQuantized, base: UnsafeRawPointer(bytes(buffer, row: 0)),
-            rowCount: rowCount(buffer), width: place.width, stride: place.stride)
+            index: buffer, rowCount: count, width: place.width, stride: stride,
+            values: UnsafeBufferPointer(start: floats(buffer, row: 0), count: (count - 1) * stride + place.width))
     }
 
     private func execute(_ instruction: Instruction) {

@@ -23,7 +23,7 @@ public final class Session {
     private(set) var search: CandidateSearch?
     private(set) var embeddings: [[Float]] = []
 
-    /// Shown every buffer as soon as an instruction has written or added to it, on one of the pool's threads: how
+    /// Shown every buffer of floats as soon as an instruction has written or added to it, on one of the pool's threads: how
     /// calibration taps a model. What it is shown is valid during the call.
     public var observer: ((ObservedBuffer) -> Void)?
 

@@ -44,7 +44,7 @@ final class BlockEvaluation {
         observing observe: ((LayerMatrix, ObservedBuffer) -> Void)? = nil
     ) throws(CompileError) {
         session.observer = { [inputs, result] seen in
-            if let observe, let input = inputs.first(where: { $0.buffer == seen.index }), seen.row(0) != nil {
+            if let observe, let input = inputs.first(where: { $0.buffer == seen.index }) {
                 observe(input.matrix, seen)
             }
             guard let output, seen.index == result else { return }

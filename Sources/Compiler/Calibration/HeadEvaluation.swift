@@ -37,7 +37,7 @@ final class HeadEvaluation {
     func observeInputs(of states: HiddenStates, _ observe: (ObservedBuffer) -> Void) throws(CompileError) {
         try withoutActuallyEscaping(observe) { observe throws(CompileError) in
             session.observer = { [normalized] seen in
-                if seen.index == normalized, seen.row(0) != nil { observe(seen) }
+                if seen.index == normalized { observe(seen) }
             }
             defer { session.observer = nil }
             try forEachBatch(of: Array(0..<states.count), in: states) { _, _ in }
