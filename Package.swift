@@ -45,6 +45,7 @@ let compilerTargets: [Target] = [
     .target(name: "CCalibration", exclude: ["default.txt"]),
     .target(name: "Checkpoints", dependencies: ["CJSON"], swiftSettings: compilerSettings),
     .target(name: "Models", dependencies: ["Checkpoints"], swiftSettings: compilerSettings),
+    .target(name: "Quantization", dependencies: ["Kernels"], swiftSettings: compilerSettings),
     .target(name: "Passes", dependencies: ["Models"], swiftSettings: compilerSettings),
     .target(
         name: "Lowering", dependencies: ["Checkpoints", "Models", "Plans", "Kernels", "Tokenization"],
@@ -70,6 +71,9 @@ let testTargets: [Target] = [
     .testTarget(name: "PlansTests", dependencies: ["Plans"], swiftSettings: compilerSettings),
     .testTarget(
         name: "CheckpointsTests", dependencies: ["Checkpoints"], resources: [.copy("Resources")],
+        swiftSettings: compilerSettings),
+    .testTarget(
+        name: "QuantizationTests", dependencies: ["Quantization", "Kernels"], resources: [.copy("Resources")],
         swiftSettings: compilerSettings),
     .testTarget(
         name: "TokenizationTests", dependencies: ["Tokenization", "Lowering", "Checkpoints"],

@@ -1,0 +1,91 @@
+import Testing
+
+@testable import Quantization
+
+@Suite struct InputMomentsTests {
+    @Test(arguments: [(1, 3), (16, 40), (37, 300), (80, 513)])
+    func momentsAreTheSumsOfProducts(_ width: Int, _ tokens: Int) throws {
+        let problem = Problem(rows: 1, columns: width, tokens: tokens, seed: 1)
+        let moments = try problem.moments()
+        let matrix = moments.symmetric()
+        let reference = problem.referenceMoments
+        for row in 0..<width {
+            for column in 0..<width {
+                let size = (reference[row][row] * reference[column][column]).squareRoot()
+                let value = Double(matrix[row * moments.stride + column])
+                #expect(abs(value - reference[row][column]) <= 1e-6 * size)
+                #expect(value == Double(matrix[column * moments.stride + row]))
+            }
+            #expect(moments.diagonal[row] == matrix[row * moments.stride + row])
+        }
+        #expect(moments.count == tokens)
+    }
+
+    @Test func bitsDoNotDependOnHowTokensAreHandedOver() throws {
+        let problem = Problem(rows: 1, columns: 21, tokens: 600, seed: 2)
+        let whole = try problem.moments()
+        let pieces = try InputMoments(width: 21, threads: 2)
+        // Tokens in rows that are longer than they have to be.
+        var spread = [Float](repeating: .nan, count: 600 * 25)
+        for token in 0..<600 {
+            for column in 0..<21 { spread[token * 25 + column] = problem.inputs[token * 21 + column] }
+        }
+        try spread.withUnsafeBufferPointer { values in
+            var token = 0
+            for count in [1, 0, 255, 256, 88] {
+                let rest = UnsafeBufferPointer(rebasing: values[(token * 25)...])
+                try pieces.add(rest, count: count, stride: 25)
+                token += count
+            }
+        }
+        #expect(pieces.count == whole.count)
+        let size = whole.stride * whole.stride
+        #expect(
+            Array(UnsafeBufferPointer(start: whole.symmetric(), count: size))
+                == Array(UnsafeBufferPointer(start: pieces.symmetric(), count: size)))
+    }
+
+    @Test func weightsCountTokensMoreThanOnce() throws {
+        let inputs: [Float] = [1, 2, -3, 0.5, 4, 1]
+        let moments = try InputMoments(width: 2)
+        try inputs.withUnsafeBufferPointer { rows in
+            try [2, 0, 0.5].withUnsafeBufferPointer { try moments.add(rows, count: 3, stride: 2, weights: $0) }
+        }
+        let matrix = moments.symmetric()
+        #expect([matrix[0], matrix[1], matrix[moments.stride], matrix[moments.stride + 1]] == [10, 6, 6, 8.5])
+    }
+
+    @Test func whatIsReadInBetweenStaysPartOfTheSum() throws {
+        let moments = try InputMoments(width: 1)
+        for _ in 0..<3 {
+            try [2, 1].withUnsafeBufferPointer { try moments.add($0, count: 2, stride: 1) }
+            #expect(moments.diagonal == [Float(moments.count) * 2.5])
+        }
+    }
+
+    @Test(arguments: [Float.nan, .infinity, -.infinity])
+    func inputsThatAreNotFiniteAreRefusedAndNothingIsAdded(_ value: Float) throws {
+        let moments = try InputMoments(width: 2)
+        #expect(throws: QuantizationError.notFinite(.inputs)) {
+            try [1, 1, 1, value].withUnsafeBufferPointer { try moments.add($0, count: 2, stride: 2) }
+        }
+        #expect(throws: QuantizationError.notFinite(.inputs)) {
+            try [1, 1].withUnsafeBufferPointer { rows in
+                try [value].withUnsafeBufferPointer { try moments.add(rows, count: 1, stride: 2, weights: $0) }
+            }
+        }
+        #expect(moments.count == 0 && moments.diagonal == [0, 0])
+    }
+
+    @Test func sizesThatDoNotFitAreRefused() throws {
+        let moments = try InputMoments(width: 4)
+        let rows = [Float](repeating: 1, count: 7)
+        for (count, stride) in [(2, 4), (1, 3), (3, Int.max), (1, -4)] {
+            rows.withUnsafeBufferPointer { rows in
+                #expect(throws: QuantizationError.self) { try moments.add(rows, count: count, stride: stride) }
+            }
+        }
+        #expect(throws: QuantizationError.self) { try InputMoments(width: 0) }
+        #expect(moments.count == 0)
+    }
+}
