@@ -53,8 +53,8 @@ let compilerTargets: [Target] = [
     .target(
         name: "Compiler",
         dependencies: [
-            "CCalibration", "Checkpoints", "Kernels", "Models", "Passes", "Lowering", "Plans", "Runtime",
-            "Tokenization",
+            "CCalibration", "Checkpoints", "Kernels", "Models", "Passes", "Lowering", "Plans", "Quantization",
+            "Runtime", "Tokenization",
         ],
         swiftSettings: compilerSettings),
     .executableTarget(

@@ -40,19 +40,45 @@ public struct Compilation: Sendable {
         }
         let folding = FoldNorms(widensMatrices: options.precision == .f32).apply(to: imported)
         let model = folding.model
-        let lowered = try attempt(CompileError.lowering) { () throws(LoweringError) in
-            try ModelLowering(precision: options.precision).lower(model)
+        var reports = [folding.report]
+        let chatTemplate = Array((definition.chatTemplate ?? "").utf8)
+        func assembly(_ choices: [String: MatrixChoice]) throws(CompileError) -> PlanAssembly {
+            let lowered = try attempt(CompileError.lowering) { () throws(LoweringError) in
+                try ModelLowering(precision: options.precision, choices: choices).lower(model)
+            }
+            return PlanAssembly(
+                lowered: lowered, tokenizer: tokenizer, chatTemplate: chatTemplate,
+                facts: facts(model: model, passes: reports))
         }
-        let assembly = PlanAssembly(
-            lowered: lowered, tokenizer: tokenizer, chatTemplate: Array((definition.chatTemplate ?? "").utf8),
-            facts: facts(model: model, passes: [folding.report]))
-        let bytes = try assembly.write(to: destination, progress: progress)
+        let bytes: Int
+        if let quantization = options.quantization {
+            let plan = try QuantizationPlan(
+                model, options: quantization, tokenizer: tokenizer,
+                progress: { progress($0, $1 * Compilation.measuringShare) }
+            ) { choices throws(CompileError) in try assembly(choices).byteCount() }
+            reports.append(plan.report)
+            let quantizer = MeasuredQuantization(
+                model, tokens: plan.tokens, units: plan.units, options: plan.optionsByName,
+                rounding: quantization.rounding)
+            bytes = try assembly(plan.optionsByName.mapValues { .packing($0.packing) }).write(
+                to: destination,
+                progress: { _, share in
+                    progress("quantizing", Compilation.measuringShare + share * (1 - Compilation.measuringShare))
+                },
+                resolving: quantizer.resolve)
+        } else {
+            bytes = try assembly([:]).write(to: destination, progress: progress)
+        }
         try attempt(CompileError.checkpoint) { () throws(CheckpointError) in try checkpoint.checkUnchanged() }
         return CompileReport(
             planBytes: bytes, seconds: (ContinuousClock.now - start).inSeconds,
-            peakMemoryBytes: ProcessMemory.peakBytes, bitsPerWeight: bitsPerWeight(lowered.program),
-            passes: [folding.report].map { "\($0.name): \($0.summary)" })
+            peakMemoryBytes: ProcessMemory.peakBytes,
+            bitsPerWeight: 8 * Double(bytes) / Double(max(1, model.weightCount)),
+            passes: reports.map { "\($0.name): \($0.summary)" })
     }
+
+    /// The share of a measured compile's time that goes by before the first matrix is quantized.
+    private static let measuringShare = 0.3
 
     /// What `inspect` tells about the plan's origin; it holds nothing that differs between equal compiles.
     private func facts(model: Model, passes: [PassReport]) -> [UInt8] {
@@ -69,16 +95,6 @@ public struct Compilation: Sendable {
 
     /// The version that plans name as their compiler.
     public static let version = "0.1.0"
-
-    private func bitsPerWeight(_ program: Program) -> Double {
-        var (bits, weights) = (0.0, 0.0)
-        for tensor in program.tensors {
-            guard case .matrix(_, let rows, let columns) = tensor.layout else { continue }
-            bits += 8 * Double(tensor.byteCount ?? 0)
-            weights += Double(rows) * Double(columns)
-        }
-        return bits / max(1, weights)
-    }
 }
 
 extension Duration {

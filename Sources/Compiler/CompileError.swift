@@ -2,6 +2,8 @@ import Checkpoints
 import Lowering
 import Models
 import Plans
+import Quantization
+import Tokenization
 import Runtime
 
 /// Why a compile ended without a plan.
@@ -13,6 +15,9 @@ public enum CompileError: Error {
     case plan(PlanError)
     case runtime(RuntimeError)
     case calibration(CalibrationError)
+    case quantization(QuantizationError)
+    /// The tokenizer that was just compiled does not verify.
+    case unusableTokenizer(TokenizerError)
     /// A weight is infinity or NaN, which no packing can carry through the kernels.
     case notFinite(tensor: String)
     /// The tokenizer knows more ids than the model has rows, or a special id lies outside.
@@ -28,6 +33,8 @@ public enum CompileError: Error {
         case .plan(let error): String(decoding: error.cause, as: UTF8.self)
         case .runtime(let error): "\(error.cause)"
         case .calibration(let error): error.cause
+        case .quantization(let error): error.cause
+        case .unusableTokenizer(let error): String(decoding: error.cause, as: UTF8.self)
         case .notFinite(let tensor): "tensor \"\(tensor)\" holds infinity or NaN"
         case .vocabularyMismatch(let tokenizer, let model):
             "the tokenizer has \(tokenizer) tokens, the embedding only \(model) rows"
@@ -44,6 +51,8 @@ public enum CompileError: Error {
         case .plan(let error): String(decoding: error.remedy, as: UTF8.self)
         case .runtime(let error): "\(error.remedy)"
         case .calibration(let error): error.remedy
+        case .quantization(let error): error.remedy
+        case .unusableTokenizer(let error): "\(error.remedy)"
         case .notFinite: "the checkpoint is damaged: fetch it again"
         case .vocabularyMismatch: "the tokenizer and the weights do not belong together: fetch both again"
         }
@@ -59,6 +68,8 @@ public enum CompileError: Error {
         case .plan(let error): error.exitCode
         case .runtime(let error): error.exitCode
         case .calibration(let error): error.exitCode
+        case .quantization(let error): error.exitCode
+        case .unusableTokenizer(let error): error.exitCode
         case .notFinite, .vocabularyMismatch: 65
         }
     }

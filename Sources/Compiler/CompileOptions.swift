@@ -2,11 +2,44 @@ import Lowering
 
 /// What a compile does to a model.
 public struct CompileOptions: Sendable, Equatable {
+    /// What becomes of matrices that `quantization` does not choose for.
     public var precision: WeightPrecision
+    /// Quantization by measurement; nil for none.
+    public var quantization: QuantizationOptions?
 
-    public init(precision: WeightPrecision = .keep) {
+    public init(precision: WeightPrecision = .keep, quantization: QuantizationOptions? = nil) {
         self.precision = precision
+        self.quantization = quantization
     }
+}
+
+/// Quantization to a size, each matrix as precise as its measured effect on the predictions deserves.
+public struct QuantizationOptions: Sendable, Equatable {
+    /// How large the plan may be; the whole file counts.
+    public enum Target: Sendable, Equatable {
+        /// Bits of the file over the number of weights in the model's matrices.
+        case bitsPerWeight(Double)
+        case bytes(Int)
+    }
+
+    public var target: Target
+    /// A file of plain text to calibrate with; nil for the built-in text.
+    public var calibration: String?
+    public var rounding: RoundingChoice
+
+    public init(target: Target, calibration: String? = nil, rounding: RoundingChoice = .measured) {
+        self.target = target
+        self.calibration = calibration
+        self.rounding = rounding
+    }
+}
+
+/// How weights become codes.
+public enum RoundingChoice: String, Sendable, CaseIterable {
+    /// Against the second moments of the matrix's inputs on calibration text.
+    case measured
+    /// To the nearest level, for comparison.
+    case nearest
 }
 
 /// What a compile made.
@@ -14,7 +47,7 @@ public struct CompileReport: Sendable {
     public let planBytes: Int
     public let seconds: Double
     public let peakMemoryBytes: Int
-    /// Bits of matrices in the plan over their number of weights.
+    /// Bits of the whole plan over the number of weights in its matrices.
     public let bitsPerWeight: Double
     /// One line for each pass.
     public let passes: [String]

@@ -22,7 +22,7 @@ public struct PlanAssembly: Sendable {
 
     /// The plan in memory, without what only a file needs.
     public func plan() throws(CompileError) -> Plan {
-        let end = lowered.program.tensors.last.map { $0.offset + ($0.byteCount ?? 0) } ?? 0
+        let end = weightsBytes
         var damaged: String?
         let plan = try attempt(CompileError.plan) { () throws(PlanError) in
             try Plan(program: lowered.program, weightsBytes: end) { memory in
@@ -38,11 +38,24 @@ public struct PlanAssembly: Sendable {
         return plan
     }
 
+    /// The size of the plan file.
+    public func byteCount() throws(CompileError) -> Int {
+        try attempt(CompileError.plan) { () throws(PlanError) in
+            try PlanWriter.byteCount(
+                weightsBytes: weightsBytes, program: lowered.program, tokenizer: tokenizer, chatTemplate: chatTemplate,
+                facts: facts)
+        }
+    }
+
+    private var weightsBytes: Int {
+        lowered.program.tensors.last.map { $0.offset + ($0.byteCount ?? 0) } ?? 0
+    }
+
     /// Packs the weights and writes the plan file; returns its size in bytes. Nothing is left where it throws.
     public func write(
         to path: String, progress: Compilation.Progress = { _, _ in }, resolving resolve: Resolution = { $1 }
     ) throws(CompileError) -> Int {
-        let end = lowered.program.tensors.last.map { $0.offset + ($0.byteCount ?? 0) } ?? 0
+        let end = weightsBytes
         var writer = try attempt(CompileError.plan) { () throws(PlanError) in
             try PlanWriter(path: path, weightsBytes: end)
         }

@@ -56,23 +56,49 @@ public struct PlanWriter: ~Copyable {
                 storedSize: weightsBytes, rawSize: weightsBytes, checksum: checksum.value)
         ]
         var end = PlanWriter.weightsOffset + weightsBytes
-        let contents: [(SectionKind, [UInt8])] = [
-            (.program, ProgramEncoder.encode(program)), (.tensors, ProgramEncoder.encode(program.tensors)),
-            (.tokenizer, tokenizer), (.chatTemplate, chatTemplate), (.facts, facts),
-        ]
-        for (kind, raw) in contents where !raw.isEmpty {
-            let stored = kind.isDeflated ? try Deflate.compress(raw) : raw
-            let padding = (kind.alignment - end % kind.alignment) % kind.alignment
+        for section in try PlanWriter.sections(
+            program: program, tokenizer: tokenizer, chatTemplate: chatTemplate, facts: facts)
+        {
+            let padding = section.kind.padding(at: end)
             try file.write([UInt8](repeating: 0, count: padding))
-            try file.write(stored)
+            try file.write(section.stored)
             sections.append(
                 Section(
-                    kind: kind.rawValue, flags: kind.isDeflated ? [.deflated] : [], offset: end + padding,
-                    storedSize: stored.count, rawSize: raw.count, checksum: Checksum.of(stored)))
-            end += padding + stored.count
+                    kind: section.kind.rawValue, flags: section.kind.isDeflated ? [.deflated] : [],
+                    offset: end + padding, storedSize: section.stored.count, rawSize: section.rawSize,
+                    checksum: Checksum.of(section.stored)))
+            end += padding + section.stored.count
         }
         try file.overwriteStart(with: Header(fileSize: end, sections: sections).encoded())
         try file.commit(size: end)
         return end
     }
+
+    /// The size of the plan that `finish` would write behind weights of `weightsBytes`.
+    public static func byteCount(
+        weightsBytes: Int, program: Program, tokenizer: [UInt8] = [], chatTemplate: [UInt8] = [], facts: [UInt8] = []
+    ) throws(PlanError) -> Int {
+        try sections(program: program, tokenizer: tokenizer, chatTemplate: chatTemplate, facts: facts)
+            .reduce(weightsOffset + weightsBytes) { $0 + $1.kind.padding(at: $0) + $1.stored.count }
+    }
+
+    /// The sections behind the weights that have anything in them, as they are stored.
+    private static func sections(
+        program: Program, tokenizer: [UInt8], chatTemplate: [UInt8], facts: [UInt8]
+    ) throws(PlanError) -> [(kind: SectionKind, stored: [UInt8], rawSize: Int)] {
+        let contents: [(SectionKind, [UInt8])] = [
+            (.program, ProgramEncoder.encode(program)), (.tensors, ProgramEncoder.encode(program.tensors)),
+            (.tokenizer, tokenizer), (.chatTemplate, chatTemplate), (.facts, facts),
+        ]
+        var sections: [(kind: SectionKind, stored: [UInt8], rawSize: Int)] = []
+        for (kind, raw) in contents where !raw.isEmpty {
+            sections.append((kind, kind.isDeflated ? try Deflate.compress(raw) : raw, raw.count))
+        }
+        return sections
+    }
+}
+
+extension SectionKind {
+    /// Bytes between `end`, where the section before it ends, and the section.
+    fileprivate func padding(at end: Int) -> Int { (alignment - end % alignment) % alignment }
 }

@@ -4,17 +4,17 @@ import Quantization
 /// A way to store a matrix: bits of a code, and columns that share a scale.
 public struct PackingOption: Sendable, Hashable {
     public let bits: Grid.Bits
-    public let groupSize: GroupSize
+    public let groupSize: Quantization.GroupSize
 
     /// Codes of 2 and 3 bits lie symmetrically about zero, so that every level counts; wider ones have a level 0.
     var grid: Grid { Grid(bits: bits, kind: bits.rawValue <= 3 ? .centered : .symmetric) }
 
     var packing: Packing {
-        let group: PackingGroup =
+        let group: Plans.GroupSize =
             switch groupSize {
-            case .of32: .of32
-            case .of64: .of64
-            case .of128: .of128
+            case .of32: .columns32
+            case .of64: .columns64
+            case .of128: .columns128
             }
         return switch bits {
         case .two: .integer(.int2Centered, group: group)
@@ -28,6 +28,6 @@ public struct PackingOption: Sendable, Hashable {
 
     /// Every option, from few bits to many.
     static let all: [PackingOption] = Grid.Bits.allCases.flatMap { bits in
-        GroupSize.allCases.reversed().map { PackingOption(bits: bits, groupSize: $0) }
+        Quantization.GroupSize.allCases.reversed().map { PackingOption(bits: bits, groupSize: $0) }
     }
 }

@@ -35,6 +35,6 @@ struct QuantizationUnit {
             }
         }
         if !isTied { units.append(QuantizationUnit(place: .head, name: model.head.name, stack: [model.head])) }
-        return units.filter { $0.columns % Packing.group == 0 }
+        return units.filter { $0.columns % Packing.blockColumns == 0 }
     }
 }

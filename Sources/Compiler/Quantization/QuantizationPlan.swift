@@ -1,0 +1,120 @@
+import Foundation
+import Lowering
+import Models
+import Plans
+import Quantization
+import Tokenization
+
+/// Which option each matrix gets so that the plan meets its target, found before anything is written.
+struct QuantizationPlan {
+    let units: [QuantizationUnit]
+    let tokens: CalibrationTokens
+    /// In the order of the units.
+    let sensitivities: [SensitivityAnalysis.Result]
+    let options: [PackingOption]
+
+    /// Options by the names of tensors.
+    var optionsByName: [String: PackingOption] {
+        Dictionary(uniqueKeysWithValues: zip(units.map(\.name), options))
+    }
+
+    /// Measures and chooses. `size` gives the size of the whole plan with the packings given, by the names of tensors.
+    ///
+    /// Throws before it measures where the text is no good, a weight is not finite, or the target cannot be met.
+    init(
+        _ model: Model, options quantization: QuantizationOptions, tokenizer: [UInt8], progress: Compilation.Progress,
+        size: ([String: MatrixChoice]) throws(CompileError) -> Int
+    ) throws(CompileError) {
+        let units = QuantizationUnit.all(of: model)
+        guard !units.isEmpty, !model.blocks.isEmpty else { throw .calibration(.noRows) }
+        self.units = units
+        tokens = try QuantizationPlan.tokens(quantization, model, tokenizer: tokenizer)
+        progress("checking", 0)
+        try QuantizationPlan.checkFinite(units)
+        let unitBytes = units.map { unit in
+            PackingOption.all.map { $0.packing.matrixBytes(rows: unit.rows, columns: unit.columns) ?? Int.max / 1024 }
+        }
+        let limit =
+            switch quantization.target {
+            case .bytes(let bytes): bytes
+            case .bitsPerWeight(let bits):
+                Int(min(bits / 8 * Double(model.weightCount), Double(Int.max / 2)))
+            }
+        let smallestOptions = unitBytes.map { bytes in bytes.indices.min { (bytes[$0], $0) < (bytes[$1], $1) } ?? 0 }
+        let smallest = try size(QuantizationPlan.choices(units, smallestOptions))
+        guard smallest <= limit else {
+            throw .calibration(
+                .targetTooSmall(
+                    bytes: limit, smallest: smallest,
+                    smallestBitsPerWeight: 8 * Double(smallest) / Double(max(1, model.weightCount))))
+        }
+        sensitivities = try SensitivityAnalysis(model: model, tokens: tokens, units: units).run(progress: progress)
+        let budget = PackingBudget(
+            units: zip(unitBytes, sensitivities).map { bytes, result in
+                PackingBudget.Unit(bytes: bytes, costs: PackingOption.all.indices.map(result.divergence))
+            })
+        // What is no matrix takes a little more or less room as packings change.
+        var room = limit - (smallest - budget.smallest)
+        var chosen = smallestOptions
+        for _ in 0..<4 {
+            guard let choice = budget.choose(within: room) else { break }
+            let excess = try size(QuantizationPlan.choices(units, choice)) - limit
+            if excess <= 0 {
+                chosen = choice
+                break
+            }
+            room -= excess
+        }
+        options = chosen.map { PackingOption.all[$0] }
+    }
+
+    private static func choices(_ units: [QuantizationUnit], _ options: [Int]) -> [String: MatrixChoice] {
+        Dictionary(
+            uniqueKeysWithValues: zip(units, options).map { ($0.name, .packing(PackingOption.all[$1].packing)) })
+    }
+
+    private static func tokens(
+        _ options: QuantizationOptions, _ model: Model, tokenizer: [UInt8]
+    ) throws(CompileError) -> CalibrationTokens {
+        var text = CalibrationText.standard
+        if let path = options.calibration {
+            guard let data = try? Data(contentsOf: URL(filePath: path)) else {
+                throw .calibration(.unreadable(path: path))
+            }
+            text = Array(data)
+        }
+        do throws(TokenizerError) {
+            // The tables are used where they lie, so they outlive the tokenizer.
+            let tokens = try tokenizer.withUnsafeBytes { section throws(TokenizerError) in
+                let tokenizer = try Tokenizer(section: section)
+                do throws(CalibrationError) {
+                    return Result<CalibrationTokens, CalibrationError>.success(
+                        try CalibrationTokens(
+                            text, path: options.calibration ?? "built-in text", tokenizer: tokenizer,
+                            contextLength: model.contextLength))
+                } catch {
+                    return .failure(error)
+                }
+            }
+            return try attempt(CompileError.calibration) { () throws(CalibrationError) in try tokens.get() }
+        } catch let error as TokenizerError {
+            throw .unusableTokenizer(error)
+        }
+    }
+
+    /// Throws `notFinite` for the first matrix with an infinity or NaN.
+    private static func checkFinite(_ units: [QuantizationUnit]) throws(CompileError) {
+        for unit in units where !DenseMatrix(unit.stack).values.allSatisfy(\.isFinite) {
+            throw .notFinite(tensor: unit.name)
+        }
+    }
+}
+
+extension Model {
+    /// Weights in matrices; those of a tied head count once.
+    var weightCount: Int {
+        let isTied = head.name == embedding.name
+        let layers = blocks.flatMap { block in LayerMatrix.allCases.flatMap { $0.stack(of: block) } }
+        return ([embedding] + (isTied ? [] : [head]) + layers).reduce(0) { $0 + $1.rows * $1.columns }
+    }
+}
