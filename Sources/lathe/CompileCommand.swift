@@ -16,17 +16,26 @@ struct CompileCommand: ParsableCommand {
     @Option(name: [.customShort("o"), .customLong("output")], help: "The plan to write.")
     var plan: String
 
-    @Option(help: "keep (no weight changes its value), w8, w4, bf16 or f32.")
-    var weights: WeightPrecision = .keep
+    @Option(help: "keep (no weight changes its value; the default), w8, w4, bf16 or f32.")
+    var weights: WeightPrecision?
+
+    @OptionGroup var quantization: QuantizationArguments
 
     @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if weights != nil, try quantization.options() != nil {
+            throw ValidationError("--weights and a target exclude each other.")
+        }
+    }
 
     func run() throws {
         try reportingFailures {
             var bar = ProgressBar(quiet: output.quiet || output.json)
             Interruption.endsProcess()
             let compilation = Compilation(
-                source: source, destination: plan, options: CompileOptions(precision: weights))
+                source: source, destination: plan, 
+                options: CompileOptions(precision: weights ?? .keep, quantization: try quantization.options()))
             let report: CompileReport
             do {
                 defer { bar.finish() }

@@ -51,19 +51,30 @@ enum Terminal {
 /// A progress bar on stderr, drawn where that is a terminal.
 struct ProgressBar {
     private let isShown: Bool
-    private var lastShare = -1
+    private let start = ContinuousClock.now
+    private var shown = ""
 
     init(quiet: Bool) {
         isShown = !quiet && Terminal.errorIsTerminal
     }
 
     mutating func show(_ phase: String, _ share: Double) {
+        guard isShown else { return }
         let percent = Int(share * 100)
-        guard isShown, percent != lastShare else { return }
-        lastShare = percent
         let filled = percent * 30 / 100
         let bar = String(repeating: "#", count: filled) + String(repeating: ".", count: 30 - filled)
-        Terminal.progress("\r\(phase) [\(bar)] \(percent) %")
+        let text = "\(phase) [\(bar)] \(percent) %\(timeLeft(share))"
+        guard text != shown else { return }
+        shown = text
+        Terminal.progress("\r\u{1B}[K\(text)")
+    }
+
+    /// How long it goes on if it goes on as it did; nothing in the first seconds.
+    private func timeLeft(_ share: Double) -> String {
+        let seconds = (ContinuousClock.now - start).inSeconds
+        guard seconds > 2, share > 0.01 else { return "" }
+        let left = Int((seconds / share - seconds).rounded(.up))
+        return left >= 60 ? ", \(left / 60) min \(left % 60) s left" : ", \(left) s left"
     }
 
     /// Removes the bar.

@@ -1,6 +1,7 @@
 import Foundation
 import Lowering
 import Models
+import Passes
 import Plans
 import Quantization
 import Tokenization
@@ -66,6 +67,22 @@ struct QuantizationPlan {
             room -= excess
         }
         options = chosen.map { PackingOption.all[$0] }
+    }
+
+    /// What was chosen, in one sentence.
+    var report: PassReport {
+        var counts: [PackingOption: Int] = [:]
+        for option in options { counts[option, default: 0] += 1 }
+        let parts = PackingOption.all.compactMap { option in
+            counts[option].map { "\($0) x \(option.bits.rawValue)/\(option.groupSize.rawValue)" }
+        }
+        let divergence = zip(sensitivities, options).reduce(0.0) { sum, pair in
+            sum + pair.0.divergence(PackingOption.all.firstIndex(of: pair.1) ?? 0)
+        }
+        return PassReport(
+            name: "quantize",
+            summary: "matrices by bits and group: \(parts.joined(separator: ", ")); divergence predicted without "
+                + "feedback \(divergence.rounded(toDecimals: 4))")
     }
 
     private static func choices(_ units: [QuantizationUnit], _ options: [Int]) -> [String: MatrixChoice] {
