@@ -41,7 +41,7 @@ struct LayoutAgreementTests {
             let buffer = Buffer(name: [], element: .quantized, rows: .step, width: width, offset: 0)
             #expect(buffer.rowStride == lathe_quantized_row_bytes(width), "\(width)")
         }
-        #expect(Packing.group == Int(LATHE_GROUP))
+        #expect(Packing.group == Int(LATHE_BLOCK))
         #expect(Packing.tileRows == Int(LATHE_TILE_ROWS))
     }
 
