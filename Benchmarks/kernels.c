@@ -1,6 +1,6 @@
 // Times the kernels of one instruction set on one thread, and prints Markdown tables.
 //
-//   kernels [--isa NAME] [--packing NAME] [--shape OUTPUTSxCOLUMNS] [--rows N] [--seconds S]
+//   kernels [--isa NAME] [--packing NAME] [--group COLUMNS] [--shape OUTPUTSxCOLUMNS] [--rows N] [--seconds S]
 //
 // A product's weights come from a pool that is larger than any cache, matrix after matrix, so that few rows are bound
 // by memory as they are in a model. Every figure is the best of many short repetitions.
@@ -25,8 +25,12 @@ typedef struct named_packing {
 static const named_packing packings[] = {
     {"int4-affine", LATHE_INT4_AFFINE},   {"int4-symmetric", LATHE_INT4_SYMMETRIC},
     {"int5-affine", LATHE_INT5_AFFINE},   {"int5-symmetric", LATHE_INT5_SYMMETRIC},
-    {"int8-symmetric", LATHE_INT8_SYMMETRIC}, {"f32", LATHE_F32}, {"f16", LATHE_F16}, {"bf16", LATHE_BF16},
+    {"int8-symmetric", LATHE_INT8_SYMMETRIC}, {"int6-symmetric", LATHE_INT6_SYMMETRIC},
+    {"int3-centered", LATHE_INT3_CENTERED},   {"int2-centered", LATHE_INT2_CENTERED},
+    {"f32", LATHE_F32}, {"f16", LATHE_F16}, {"bf16", LATHE_BF16},
 };
+
+static const size_t groups[] = {32, 64, 128};
 
 typedef struct shape {
     size_t outputs, columns;
@@ -45,7 +49,7 @@ enum { ROWS_MOST = 128, FEW_ROWS = 8 };
 typedef struct options {
     lathe_isa isa;
     const char *packing;
-    size_t outputs, columns, rows;
+    size_t outputs, columns, rows, group;
     double seconds;  // spent on one figure
 } options;
 
@@ -118,8 +122,8 @@ static bool chosen_shape(const options *o, const shape *s, lathe_packing packing
     return packing <= LATHE_BF16 || s->columns > 128;
 }
 
-static void print_products(const options *o, const lathe_kernels *kernels, const named_packing *named, uint8_t *pool,
-                           double int8_peak, double float_peak) {
+static void print_products(const options *o, const lathe_kernels *kernels, const named_packing *named, size_t group,
+                           uint8_t *pool, double int8_peak, double float_peak) {
     const lathe_packing packing = named->packing;
     const bool is_float = packing <= LATHE_BF16;
     const double peak = is_float ? float_peak : int8_peak;
@@ -128,7 +132,9 @@ static void print_products(const options *o, const lathe_kernels *kernels, const
     float *values = take(widest * sizeof *values), *output = take(ROWS_MOST * (size_t)49152 * sizeof *output);
     uint8_t *input = take(ROWS_MOST * widest * sizeof(float));
 
-    printf("\n### %s, %s\n\n| shape |", named->name, lathe_isa_name(kernels->isa));
+    printf("\n### %s, ", named->name);
+    if (!is_float) { printf("groups of %zu, ", group); }
+    printf("%s\n\n| shape |", lathe_isa_name(kernels->isa));
     size_t columns = 0;
     for (size_t r = 0; r < sizeof row_counts / sizeof *row_counts; r++) {
         if (o->rows != 0 && o->rows != row_counts[r] && row_counts[r] != 1) { continue; }
@@ -151,20 +157,20 @@ static void print_products(const options *o, const lathe_kernels *kernels, const
             }
         }
         product_run run = {.function = kernels->product[packing], .pool = pool};
-        run.matrix_bytes = lathe_tile_bytes(packing, k) * (n / LATHE_TILE_ROWS);
+        run.matrix_bytes = lathe_tile_bytes(packing, group, k) * (n / LATHE_TILE_ROWS);
         run.matrices = POOL_BYTES / run.matrix_bytes;
         double one = 0;
         printf("| %zux%zu %s |", n, k, shapes[s].name);
         for (size_t r = 0; r < sizeof row_counts / sizeof *row_counts; r++) {
             const size_t rows = row_counts[r];
             if (o->rows != 0 && o->rows != rows && rows != 1) { continue; }
-            run.product = (lathe_product){.outputs = n, .columns = k, .input = input, .input_stride = stride,
-                                          .rows = rows, .output = output, .output_stride = n,
+            run.product = (lathe_product){.outputs = n, .columns = k, .group = group, .input = input,
+                                          .input_stride = stride, .rows = rows, .output = output, .output_stride = n,
                                           .tile_end = n / LATHE_TILE_ROWS};
             const double time = least(o->seconds, run_product, &run);
             if (rows == 1) { one = time; }
             if (rows <= FEW_ROWS) {
-                printf(" %.1f GB/s %.2fx |", (double)run.matrix_bytes / time, time / one);
+                printf(" %.1f us %.1f GB/s %.2fx |", time / 1e3, (double)run.matrix_bytes / time, time / one);
             } else {
                 const double rate = (double)(n * k * rows) / time;
                 printf(" %.0f GMAC/s %.0f %% |", rate, rate / peak * 100);
@@ -199,10 +205,13 @@ static void run_silu(void *c, size_t i) {
     const small_run *s = c;
     s->kernels->silu_gate(s->x, s->y, s->n, s->z);
 }
+/// One segment; what it leaves are scores of the next run.
 static void run_softmax(void *c, size_t i) {
     (void)i;
     const small_run *s = c;
-    s->kernels->softmax(s->z, s->n);
+    const uint32_t begin = 0, end = (uint32_t)s->n;
+    float largest, sum;
+    s->kernels->softmax_segment(s->z, s->n, 1, s->n, &begin, &end, &largest, &sum);
 }
 static void run_rotate(void *c, size_t i) {
     (void)i;
@@ -225,7 +234,7 @@ static void print_small(const options *o, const lathe_kernels *kernels) {
         const char *name;
         void (*body)(void *context, size_t i);
     } small[] = {
-        {"rms_norm", run_norm}, {"quantize_row", run_quantize}, {"silu_gate", run_silu},   {"softmax", run_softmax},
+        {"rms_norm", run_norm}, {"quantize_row", run_quantize}, {"silu_gate", run_silu},   {"softmax_segment", run_softmax},
         {"rotate", run_rotate}, {"to_f16", run_to_f16},         {"from_f16", run_from_f16},
     };
     static const size_t sizes[] = {64, 576, 1536, 5632};
@@ -293,6 +302,8 @@ static options parse(int count, char **arguments) {
             while (o.isa < LATHE_ISA_NEON && strcmp(lathe_isa_name(o.isa), value) != 0) { o.isa++; }
         } else if (strcmp(name, "--packing") == 0) {
             o.packing = value;
+        } else if (strcmp(name, "--group") == 0) {
+            o.group = strtoul(value, NULL, 10);
         } else if (strcmp(name, "--shape") == 0) {
             sscanf(value, "%zux%zu", &o.outputs, &o.columns);
         } else if (strcmp(name, "--rows") == 0) {
@@ -321,11 +332,15 @@ int main(int count, char **arguments) {
     const double read_time = least(0.3, run_read, &read);
     printf("%s, one thread: int8 peak %.0f GMAC/s, float32 peak %.0f GMAC/s, memory %.1f GB/s\n",
            lathe_isa_name(o.isa), int8_peak, float_peak, (double)(4 << 20) / read_time);
-    printf("\nUp to %d rows: weights read a second, and the time beside one row's; more: multiply-adds a second, and "
+    printf("\nUp to %d rows: time, weights read a second, and the time beside one row's; more: multiply-adds a second, and "
            "their share of the peak.\n", FEW_ROWS);
     for (size_t p = 0; p < sizeof packings / sizeof *packings; p++) {
         if (o.packing != NULL && strcmp(o.packing, packings[p].name) != 0) { continue; }
-        print_products(&o, kernels, &packings[p], pool, int8_peak, float_peak);
+        for (size_t g = 0; g < sizeof groups / sizeof *groups; g++) {
+            // Float packings have no groups, and are printed once.
+            const bool chosen = packings[p].packing <= LATHE_BF16 ? g == 0 : o.group == 0 || o.group == groups[g];
+            if (chosen) { print_products(&o, kernels, &packings[p], groups[g], pool, int8_peak, float_peak); }
+        }
     }
     if (o.packing == NULL) { print_small(&o, kernels); }
     free(pool);

@@ -23,18 +23,22 @@ KINDS = {1: "weights", 2: "program", 3: "tensors", 4: "tokenizer", 5: "chat_temp
 REQUIRED = (1, 2, 3)
 DEFLATED, IGNORABLE = 1, 2
 COLD = (5, 6)
-TILE, GROUP, NONE = 16, 32, 0xFFFFFFFF
+TILE, BLOCK, NONE = 16, 32, 0xFFFFFFFF
+GROUPS = (32, 64, 128)
 
-# name, bytes of an element (float) or of a block (integer), bits of a code, affine, zero
-PACKINGS = {
-    0: ("float32", 4, 0, False, 0),
-    1: ("float16", 2, 0, False, 0),
-    2: ("bfloat16", 2, 0, False, 0),
-    3: ("int4_symmetric", 288, 4, False, 8),
-    4: ("int4_affine", 320, 4, True, 0),
-    5: ("int5_symmetric", 352, 5, False, 16),
-    6: ("int5_affine", 384, 5, True, 0),
-    7: ("int8_symmetric", 544, 8, False, 128),
+# name, bytes of an element
+FLOATS = {0: ("float32", 4), 1: ("float16", 2), 2: ("bfloat16", 2)}
+
+# name, widths of a block's planes, whether masks of fifth bits follow, step, zero, affine
+INTEGERS = {
+    3: ("int4_symmetric", (4,), False, 1, 8, False),
+    4: ("int4_affine", (4,), False, 1, 0, True),
+    5: ("int5_symmetric", (4,), True, 1, 16, False),
+    6: ("int5_affine", (4,), True, 1, 0, True),
+    7: ("int8_symmetric", (8,), False, 1, 128, False),
+    8: ("int6_symmetric", (4, 2), False, 1, 32, False),
+    9: ("int3_centered", (2, 1), False, 2, 7, False),
+    10: ("int2_centered", (2,), False, 2, 3, False),
 }
 
 # name, operands: b buffer, t tensor, o optional tensor, s state, f float, n number
@@ -133,9 +137,21 @@ def decode_name(name):
 def tensor_bytes(tensor):
     if tensor["layout"] == "vector":
         return 4 * tensor["columns"]
-    _, unit, bits, _, _ = PACKINGS[tensor["packing_number"]]
-    tile = tensor["columns"] // GROUP * unit if bits else tensor["columns"] * TILE * unit
-    return (tensor["rows"] + TILE - 1) // TILE * tile
+    return (tensor["rows"] + TILE - 1) // TILE * tile_bytes(tensor)
+
+
+def tile_bytes(tensor):
+    number, columns = tensor["packing_number"], tensor["columns"]
+    if number in FLOATS:
+        return columns * TILE * FLOATS[number][1]
+    block, numbers = group_bytes(number)
+    return columns // BLOCK * block + (columns + tensor["group"] - 1) // tensor["group"] * numbers
+
+
+def group_bytes(number):
+    """Bytes of a block of codes, and of the scales and minimums behind a group's blocks."""
+    _, planes, masks, _, _, affine = INTEGERS[number]
+    return 64 * (sum(planes) + masks), 64 if affine else 32
 
 
 def read_tensors(section, weights_size):
@@ -145,24 +161,28 @@ def read_tensors(section, weights_size):
     require(len(section) == 16 + 40 * count + name_bytes, "the tensors section has the wrong size")
     tensors, end, position, names = [], 0, 16 + 40 * count, set()
     for index in range(count):
-        layout, packing, rows, columns, offset, length, reserved = struct.unpack_from(
+        layout, packing, rows, columns, offset, length, group = struct.unpack_from(
             "<IIQQQII", section, 16 + 40 * index)
         require(position + length <= len(section), f"tensor {index}: the name is cut off")
         name = decode_name(section[position:position + length])
         position += length
         require(name not in names, f"tensor {index}: another tensor is called {name}")
         names.add(name)
-        require(reserved == 0, f"tensor {index}: reserved bytes are not zero")
         require(layout in (0, 1), f"tensor {index}: layout {layout} is not known", 69)
         require(1 <= rows <= 1 << 24 and 1 <= columns <= 1 << 24, f"tensor {index}: {rows} by {columns}")
         tensor = {"name": name, "layout": ("vector", "matrix")[layout], "rows": rows, "columns": columns,
                   "offset": offset}
         if layout == 1:
-            require(packing in PACKINGS, f"tensor {index}: packing {packing} is not known", 69)
-            require(not PACKINGS[packing][2] or columns % GROUP == 0, f"tensor {index}: {columns} columns")
-            tensor |= {"packing": PACKINGS[packing][0], "packing_number": packing}
+            require(packing in FLOATS or packing in INTEGERS, f"tensor {index}: packing {packing} is not known", 69)
+            tensor |= {"packing": (FLOATS.get(packing) or INTEGERS[packing])[0], "packing_number": packing}
         else:
             require(packing == 0 and rows == 1, f"tensor {index}: not a vector")
+        if layout == 1 and packing in INTEGERS:
+            require(group in GROUPS, f"tensor {index}: groups of {group} columns")
+            require(columns % BLOCK == 0, f"tensor {index}: {columns} columns")
+            tensor["group"] = group
+        else:
+            require(group == 0, f"tensor {index}: floats in groups of {group} columns")
         tensor["bytes"] = tensor_bytes(tensor)
         require(offset % 64 == 0 and 0 <= offset - end < 4096, f"tensor {index} begins at {offset} after {end}")
         end = offset + tensor["bytes"]
@@ -214,7 +234,7 @@ def read_program(section, tensor_count):
         position += length
         require(element in (0, 1) and rows in (0, 1), f"buffer {index}: element {element}, rows {rows}", 69)
         require(reserved == 0 and 1 <= width <= 1 << 24, f"buffer {index}: width {width}")
-        stride = round_up(40 * ((width + GROUP - 1) // GROUP) if element else 4 * width, 64)
+        stride = round_up(40 * ((width + BLOCK - 1) // BLOCK) if element else 4 * width, 64)
         size = stride * (maximum_outputs if rows else maximum_rows)
         require(offset % 64 == 0 and offset + size <= arena, f"buffer {index} leaves the arena")
         buffers.append({"name": name, "element": ("float32", "quantized")[element],
@@ -225,7 +245,7 @@ def read_program(section, tensor_count):
         kind, heads, dimensions, element = struct.unpack_from("<4I", section, states_at + 16 * index)
         require(kind == 0 and element in (0, 1, 2), f"state {index}: kind {kind}, element {element}", 69)
         require(heads >= 1 and dimensions >= 2 and dimensions % 2 == 0, f"state {index}: {heads} by {dimensions}")
-        require(element != 2 or dimensions % GROUP == 0, f"state {index}: int8 with {dimensions} dimensions")
+        require(element != 2 or dimensions % BLOCK == 0, f"state {index}: int8 with {dimensions} dimensions")
         states.append({"kind": "keys_and_values", "heads": heads, "dimensions": dimensions,
                        "element": ("float16", "float32", "int8")[element]})
     counts = {"b": buffer_count, "t": tensor_count, "o": tensor_count, "s": state_count}
@@ -243,35 +263,44 @@ def logical_row(weights, tensor, row):
     columns = tensor["columns"]
     if tensor["layout"] == "vector":
         return list(struct.unpack_from(f"<{columns}f", weights, tensor["offset"]))
-    _, unit, bits, affine, zero = PACKINGS[tensor["packing_number"]]
-    tile_bytes = columns // GROUP * unit if bits else columns * TILE * unit
-    tile = tensor["offset"] + row // TILE * tile_bytes
-    lane = row % TILE
-    values = []
-    for column in range(columns):
-        if bits == 0:
-            place = tile + (column * TILE + lane) * unit
-            if tensor["packing"] == "float32":
-                values.append(struct.unpack_from("<f", weights, place)[0])
-            elif tensor["packing"] == "float16":
-                values.append(struct.unpack_from("<e", weights, place)[0])
-            else:
-                values.append(struct.unpack("<f", b"\0\0" + bytes(weights[place:place + 2]))[0])
-            continue
-        block, c = tile + column // GROUP * unit, column % GROUP
-        codes = 512 if bits == 8 else 256
-        if bits == 8:
-            code = weights[block + c // 4 * 64 + 4 * lane + c % 4]
-        else:
-            byte = weights[block + c // 8 * 64 + 4 * lane + c % 4]
-            code = byte & 15 if c % 8 < 4 else byte >> 4
-        if bits == 5:
-            (mask,) = struct.unpack_from("<Q", weights, block + 256 + c // 4 * 8)
-            code |= (mask >> (4 * lane + c % 4) & 1) << 4
-            codes += 64
-        (scale,) = struct.unpack_from("<e", weights, block + codes + 2 * lane)
-        minimum = struct.unpack_from("<e", weights, block + codes + 32 + 2 * lane)[0] if affine else 0.0
-        values.append(scale * (code - zero) + minimum)
+    number = tensor["packing_number"]
+    tile = tensor["offset"] + row // TILE * tile_bytes(tensor)
+    if number in FLOATS:
+        return finite(tensor, [float_value(weights, number, tile, row % TILE, column) for column in range(columns)])
+    return finite(tensor, [integer_value(weights, tensor, tile, row % TILE, column) for column in range(columns)])
+
+
+def float_value(weights, number, tile, lane, column):
+    name, size = FLOATS[number]
+    place = tile + (column * TILE + lane) * size
+    if name == "bfloat16":
+        return struct.unpack("<f", b"\0\0" + bytes(weights[place:place + 2]))[0]
+    return struct.unpack_from("<f" if name == "float32" else "<e", weights, place)[0]
+
+
+def integer_value(weights, tensor, tile, lane, column):
+    _, planes, masks, step, zero, affine = INTEGERS[tensor["packing_number"]]
+    block_bytes, number_bytes = group_bytes(tensor["packing_number"])
+    group, columns, c = tensor["group"], tensor["columns"], column % BLOCK
+    before = column // group
+    place = tile + column // BLOCK * block_bytes + before * number_bytes
+    code, low = 0, 0
+    for width in planes:
+        bit = c // 4 * width
+        byte = weights[place + bit // 8 * 64 + 4 * lane + c % 4]
+        code |= (byte >> bit % 8 & (1 << width) - 1) << low
+        place += 64 * width
+        low += width
+    if masks:
+        (mask,) = struct.unpack_from("<Q", weights, place + c // 4 * 8)
+        code |= (mask >> (4 * lane + c % 4) & 1) << low
+    numbers = tile + min((before + 1) * group, columns) // BLOCK * block_bytes + before * number_bytes
+    (scale,) = struct.unpack_from("<e", weights, numbers + 2 * lane)
+    minimum = struct.unpack_from("<e", weights, numbers + 32 + 2 * lane)[0] if affine else 0.0
+    return scale * (step * code - zero) + minimum
+
+
+def finite(tensor, values):
     require(all(map(math.isfinite, values)), f"{tensor['name']} holds numbers that are not finite")
     return values
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Times every kernel on one thread: scripts/bench_kernels.sh [--isa avx2] [--packing int4-affine]
-# [--shape 3072x576] [--rows 128] [--seconds 0.1]. CLANG names another clang; CFLAGS adds to its options.
+# [--group 64] [--shape 3072x576] [--rows 128] [--seconds 0.1]. CLANG names another clang; CFLAGS adds to its options.
 set -eu
 cd "$(dirname "$0")/.."
 kernels=Sources/Kernels

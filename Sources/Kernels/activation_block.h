@@ -4,13 +4,19 @@
 #pragma once
 #include "panels.h"
 
-enum { LATHE_CHUNK = 512 };  // groups times rows that are interleaved at once
+enum { LATHE_CHUNK = 512 };  // blocks of columns times rows that are interleaved at once
+
+/// Where a block of weights and its scales lie: bytes from the first block of a chunk.
+typedef struct lathe_place {
+    uint32_t codes, scales;
+} lathe_place;
 
 typedef struct lathe_activation_block {
-    const int32_t *values;  // [group][line][row]: four int8 values, of columns 4 * line ... 4 * line + 3
-    const float *scales;    // [group][row]
-    const int32_t *starts;  // [group][row]: -zero * A, for the symmetric packings
-    const float *scaled;    // [group][row]: scale * float(A), for the affine ones
+    const int32_t *values;      // [block][line][row]: four int8 values, of columns 4 * line ... 4 * line + 3
+    const float *scales;        // [block][row]
+    const int32_t *starts;      // [block][row]: -zero * A, for the symmetric and centered packings
+    const float *scaled;        // [block][row]: scale * float(A), for the affine ones
+    const lathe_place *places;  // [block]: the weights of these columns
 } lathe_activation_block;
 
 typedef struct lathe_activation_space {
@@ -18,6 +24,7 @@ typedef struct lathe_activation_space {
     _Alignas(64) float scales[LATHE_CHUNK];
     _Alignas(64) int32_t starts[LATHE_CHUNK];
     _Alignas(64) float scaled[LATHE_CHUNK];
+    lathe_place places[LATHE_CHUNK];
 } lathe_activation_space;
 
 typedef int32_t lathe_four __attribute__((vector_size(16), aligned(4), may_alias));
@@ -61,11 +68,35 @@ LATHE_INLINE void lathe_transpose(const int32_t *const from[], size_t rows, size
     }
 }
 
-/// Interleaves `groups` groups from `first` on of the `live` rows from `row` on into a block of `rows` rows; those that
+/// Asks for a block of weights that is needed soon, and for the scales that may follow it.
+LATHE_INLINE void lathe_prefetch_block(lathe_packing packing, const uint8_t *block) {
+    lathe_prefetch(block, lathe_code_bytes(packing) + lathe_number_bytes(packing));
+}
+
+/// Finds `blocks` blocks of a tile from `first` on.
+static __attribute__((noinline)) void lathe_find_places(const lathe_product *product, lathe_packing packing,
+                                                        size_t first, size_t blocks, lathe_place *places) {
+    const size_t group = product->group / LATHE_BLOCK, all = product->columns / LATHE_BLOCK;
+    const size_t code_bytes = lathe_code_bytes(packing), number_bytes = lathe_number_bytes(packing);
+    size_t end = first / group * group + group;  // of the group that block `first + i` lies in
+    end = end < all ? end : all;
+    size_t codes = 0, scales = (end - first) * code_bytes;
+    for (size_t i = 0; i < blocks; i++) {
+        if (first + i == end) {
+            codes += number_bytes;
+            end = end + group < all ? end + group : all;
+            scales = codes + (end - first - i) * code_bytes;
+        }
+        places[i] = (lathe_place){(uint32_t)codes, (uint32_t)scales};
+        codes += code_bytes;
+    }
+}
+
+/// Interleaves `blocks` blocks of columns from `first` on of the `live` rows from `row` on into one of `rows` rows; those that
 /// do not exist repeat the last one. `zero` is 0 for the affine packings.
 static __attribute__((noinline)) lathe_activation_block lathe_interleave(const lathe_product *product, int32_t zero,
                                                                          size_t row, size_t live, size_t rows,
-                                                                         size_t first, size_t groups,
+                                                                         size_t first, size_t blocks,
                                                                          lathe_activation_space *space) {
     const int32_t *values[LATHE_ROWS_MOST] = {0}, *scales[LATHE_ROWS_MOST] = {0}, *sums[LATHE_ROWS_MOST] = {0};
     for (size_t r = 0; r < rows; r++) {
@@ -74,19 +105,25 @@ static __attribute__((noinline)) lathe_activation_block lathe_interleave(const l
         scales[r] = (const int32_t *)input.scales + first;
         sums[r] = input.sums + first;
     }
-    lathe_activation_block result = {values[0], (const float *)scales[0], space->starts, space->scaled};
+    lathe_activation_block result = {
+        .values = values[0],
+        .scales = (const float *)scales[0],
+        .starts = space->starts,
+        .scaled = space->scaled,
+        .places = space->places,
+    };
     if (rows > 1) {
-        lathe_transpose(values, rows, groups * 8, space->values);
-        lathe_transpose(scales, rows, groups, (int32_t *)space->scales);
-        lathe_transpose(sums, rows, groups, space->starts);
+        lathe_transpose(values, rows, blocks * 8, space->values);
+        lathe_transpose(scales, rows, blocks, (int32_t *)space->scales);
+        lathe_transpose(sums, rows, blocks, space->starts);
         result.values = space->values;
         result.scales = space->scales;
     }
     const int32_t *from = rows > 1 ? space->starts : sums[0];
     if (zero == 0) {
-        for (size_t i = 0; i < groups * rows; i++) { space->scaled[i] = result.scales[i] * (float)from[i]; }
+        for (size_t i = 0; i < blocks * rows; i++) { space->scaled[i] = result.scales[i] * (float)from[i]; }
     } else {
-        for (size_t i = 0; i < groups * rows; i++) { space->starts[i] = -zero * from[i]; }
+        for (size_t i = 0; i < blocks * rows; i++) { space->starts[i] = -zero * from[i]; }
     }
     return result;
 }

@@ -20,7 +20,7 @@ size_t lathe_value_bytes(lathe_packing packing, size_t dimensions) {
     case LATHE_F32: return dimensions * sizeof(float);
     case LATHE_F16: return dimensions * sizeof(uint16_t);
     case LATHE_INT8_SYMMETRIC:
-        return dimensions % LATHE_GROUP == 0 ? dimensions + dimensions / LATHE_GROUP * sizeof(float) : 0;
+        return dimensions % LATHE_BLOCK == 0 ? dimensions + dimensions / LATHE_BLOCK * sizeof(float) : 0;
     default: return 0;
     }
 }
@@ -51,7 +51,7 @@ static float value_at(lathe_packing packing, const uint8_t *row, size_t dimensio
     case LATHE_F32: memcpy(&value, row + d * sizeof value, sizeof value); return value;
     case LATHE_F16: memcpy(&half, row + d * sizeof half, sizeof half); return lathe_f16_to_f32(half);
     default:
-        memcpy(&value, row + dimensions + d / LATHE_GROUP * sizeof value, sizeof value);
+        memcpy(&value, row + dimensions + d / LATHE_BLOCK * sizeof value, sizeof value);
         return value * (float)(int8_t)row[d];
     }
 }
@@ -104,16 +104,16 @@ static float clamped(float x, float limit) {
 }
 
 static void store_int8_key(const float *x, size_t dimensions, uint8_t *tile, size_t row) {
-    for (size_t group = 0; group < dimensions / LATHE_GROUP; group++) {
-        uint8_t *block = tile + group * lathe_block_bytes(LATHE_INT8_SYMMETRIC);
-        float values[LATHE_GROUP], largest = 0.0f;
-        for (size_t k = 0; k < LATHE_GROUP; k++) {
-            values[k] = clamped(x[group * LATHE_GROUP + k], LATHE_F16_LARGEST);
+    for (size_t group = 0; group < dimensions / LATHE_BLOCK; group++) {
+        uint8_t *block = tile + lathe_block_offset(LATHE_INT8_SYMMETRIC, LATHE_BLOCK, group);
+        float values[LATHE_BLOCK], largest = 0.0f;
+        for (size_t k = 0; k < LATHE_BLOCK; k++) {
+            values[k] = clamped(x[group * LATHE_BLOCK + k], LATHE_F16_LARGEST);
             largest = fmaxf(largest, fabsf(values[k]));
         }
         const uint16_t scale = lathe_f32_to_f16(largest / 127.0f);
         const float inverse = scale == 0 ? 0.0f : 1.0f / lathe_f16_to_f32(scale);
-        for (size_t k = 0; k < LATHE_GROUP; k++) {
+        for (size_t k = 0; k < LATHE_BLOCK; k++) {
             const float code = rintf(clamped(values[k] * inverse, 127.0f));
             block[k / 4 * 64 + row * 4 + k % 4] = (uint8_t)((int)code + 128);
         }
@@ -123,7 +123,7 @@ static void store_int8_key(const float *x, size_t dimensions, uint8_t *tile, siz
 
 void lathe_store_keys_scalar(lathe_packing packing, const float *x, size_t stride, size_t count, size_t dimensions,
                              uint8_t *keys, size_t slot) {
-    const size_t tile_bytes = lathe_tile_bytes(packing, dimensions);
+    const size_t tile_bytes = lathe_tile_bytes(packing, LATHE_BLOCK, dimensions);
     for (size_t i = 0; i < count; i++, slot++) {
         const float *key = x + i * stride;
         uint8_t *tile = keys + slot / LATHE_TILE_ROWS * tile_bytes;
@@ -144,16 +144,16 @@ void lathe_store_keys_scalar(lathe_packing packing, const float *x, size_t strid
 
 static void store_int8_value(const float *x, size_t dimensions, uint8_t *row) {
     float *scales = (float *)(row + dimensions);
-    for (size_t group = 0; group < dimensions / LATHE_GROUP; group++) {
-        float values[LATHE_GROUP], largest = 0.0f;
-        for (size_t k = 0; k < LATHE_GROUP; k++) {
-            values[k] = clamped(x[group * LATHE_GROUP + k], LATHE_F16_LARGEST);
+    for (size_t group = 0; group < dimensions / LATHE_BLOCK; group++) {
+        float values[LATHE_BLOCK], largest = 0.0f;
+        for (size_t k = 0; k < LATHE_BLOCK; k++) {
+            values[k] = clamped(x[group * LATHE_BLOCK + k], LATHE_F16_LARGEST);
             largest = fmaxf(largest, fabsf(values[k]));
         }
         const bool zero = largest < LATHE_QUANTIZE_LEAST;
         const float inverse = zero ? 0.0f : 127.0f / largest;
-        for (size_t k = 0; k < LATHE_GROUP; k++) {
-            row[group * LATHE_GROUP + k] = (uint8_t)(int8_t)rintf(values[k] * inverse);
+        for (size_t k = 0; k < LATHE_BLOCK; k++) {
+            row[group * LATHE_BLOCK + k] = (uint8_t)(int8_t)rintf(values[k] * inverse);
         }
         scales[group] = zero ? 0.0f : largest / 127.0f;
     }

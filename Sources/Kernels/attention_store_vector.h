@@ -17,15 +17,15 @@ LANES cache_group load_group(const float *x) {
 }
 
 LANES void store_int8_key(const float *x, size_t dimensions, uint8_t *tile, size_t row) {
-    for (size_t d = 0; d < dimensions; d += LATHE_GROUP) {
-        uint8_t *block = tile + d / LATHE_GROUP * lathe_block_bytes(LATHE_INT8_SYMMETRIC);
+    for (size_t d = 0; d < dimensions; d += LATHE_BLOCK) {
+        uint8_t *block = tile + lathe_block_offset(LATHE_INT8_SYMMETRIC, LATHE_BLOCK, d / LATHE_BLOCK);
         const cache_group group = load_group(x + d);
         const uint16_t scale = lathe_f32_to_f16(group.largest / 127.0f);
         const lanes inverse = lanes_splat(scale == 0 ? 0.0f : 1.0f / lathe_f16_to_f32(scale));
-        int8_t codes[LATHE_GROUP];
+        int8_t codes[LATHE_BLOCK];
         lanes_store_int8(codes, lanes_clamp(lanes_multiply(group.low, inverse), 127.0f),
                          lanes_clamp(lanes_multiply(group.high, inverse), 127.0f));
-        for (size_t line = 0; line < LATHE_GROUP / 4; line++) {
+        for (size_t line = 0; line < LATHE_BLOCK / 4; line++) {
             uint32_t four;
             memcpy(&four, codes + line * 4, sizeof four);
             four ^= 0x80808080u;  // adds 128 to each byte
@@ -59,7 +59,7 @@ LANES void store_float_key(lathe_packing packing, const float *x, size_t dimensi
 
 LATHE_TARGET static void store_keys(lathe_packing packing, const float *x, size_t stride, size_t count,
                                     size_t dimensions, uint8_t *keys, size_t slot) {
-    const size_t tile_bytes = lathe_tile_bytes(packing, dimensions);
+    const size_t tile_bytes = lathe_tile_bytes(packing, LATHE_BLOCK, dimensions);
     for (size_t i = 0; i < count; i++, slot++) {
         uint8_t *tile = keys + slot / LATHE_TILE_ROWS * tile_bytes;
         const size_t row = slot % LATHE_TILE_ROWS;
@@ -73,12 +73,12 @@ LATHE_TARGET static void store_keys(lathe_packing packing, const float *x, size_
 
 LANES void store_int8_value(const float *x, size_t dimensions, uint8_t *row) {
     float *scales = (float *)(row + dimensions);
-    for (size_t d = 0; d < dimensions; d += LATHE_GROUP) {
+    for (size_t d = 0; d < dimensions; d += LATHE_BLOCK) {
         const cache_group group = load_group(x + d);
         const bool zero = group.largest < LATHE_QUANTIZE_LEAST;
         const lanes inverse = lanes_splat(zero ? 0.0f : 127.0f / group.largest);
         lanes_store_int8((int8_t *)row + d, lanes_multiply(group.low, inverse), lanes_multiply(group.high, inverse));
-        scales[d / LATHE_GROUP] = zero ? 0.0f : group.largest / 127.0f;
+        scales[d / LATHE_BLOCK] = zero ? 0.0f : group.largest / 127.0f;
     }
 }
 

@@ -74,7 +74,7 @@ LANES size_t value_chunks(size_t queries) {
 /// 16 dimensions from `d` on of a value row, or the first `count` of them and zeros.
 LANES lanes load_value(lathe_packing packing, const uint8_t *row, size_t dimensions, size_t d, size_t count) {
     if (packing == LATHE_INT8_SYMMETRIC) {
-        const float scale = ((const float *)(row + dimensions))[d / LATHE_GROUP];
+        const float scale = ((const float *)(row + dimensions))[d / LATHE_BLOCK];
         return lanes_multiply(lanes_splat(scale), lanes_load_int8((const int8_t *)row + d));
     }
     const uint8_t *start = row + d * lathe_element_bytes(packing);

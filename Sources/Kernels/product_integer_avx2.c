@@ -1,7 +1,8 @@
 // Products with integer weights on AVX2. A half is 8 of a tile's 16 outputs: 8 rows times 4 columns of codes are one
-// register. The 16-bit sums of vpmaddubsw cannot saturate: codes of 4 bits leave room for a whole group, codes of 5
-// bits for half of one; codes of 8 bits become signed, and vpmaddubsw gets their magnitude and an activation of their
-// sign.
+// register. The 16-bit sums of vpmaddubsw cannot saturate: it adds two products, at most 2 * 127 * the largest code, and
+// 32767 has room for a whole block of codes up to 15 (8 of those sums: 30480), which doubled codes of 3 and 2 bits are
+// too; for half a block of codes of 5 bits (4 * 7874 = 31496) and a quarter of 6 bits (2 * 16002 = 32004). Codes of 8
+// bits become signed, and vpmaddubsw gets their magnitude and an activation of their sign.
 #include "arithmetic.h"
 
 #if defined(__x86_64__)
@@ -16,32 +17,56 @@ enum {
     HALVES_TOGETHER = 4,  // up to so many rows, both halves fit into the registers
 };
 
-/// Codes of columns 4 * line ... 4 * line + 3 of one half: unsigned, or signed for 8 bits.
-LANES __m256i half_codes(lathe_packing packing, const uint8_t *block, size_t half, size_t line) {
-    if (lathe_code_bits(packing) == 8) {
-        const __m256i codes = _mm256_loadu_si256((const __m256i *)(block + line * 64 + half * 32));
-        return _mm256_xor_si256(codes, _mm256_set1_epi8((char)0x80));
+LANES __m256i load_half(const uint8_t *line, size_t half) {
+    return _mm256_loadu_si256((const __m256i *)(line + half * 32));
+}
+
+/// Every byte's bits from bit `from` on, moved to bit `at`; the bits around them are rubbish.
+LANES __m256i moved(__m256i bytes, size_t from, size_t at) {
+    return from >= at ? _mm256_srli_epi16(bytes, (int)(from - at)) : _mm256_slli_epi16(bytes, (int)(at - from));
+}
+
+LANES __m256i masked(__m256i bytes, char mask) { return _mm256_and_si256(bytes, _mm256_set1_epi8(mask)); }
+
+/// Codes of columns 4 * line ... 4 * line + 3 of one half: unsigned, doubled for the centered packings; signed for 8
+/// bits. A constant `step`, line % 4, is what the packings with planes of 2 bits shift by.
+LANES __m256i half_codes(lathe_packing packing, const uint8_t *block, size_t half, size_t line, size_t step) {
+    const int bits = lathe_code_bits(packing);
+    if (bits == 8) {
+        return _mm256_xor_si256(load_half(block + line * 64, half), _mm256_set1_epi8((char)0x80));
     }
-    const __m256i pairs = _mm256_loadu_si256((const __m256i *)(block + line / 2 * 64 + half * 32));
-    const __m256i shifted = line % 2 == 0 ? pairs : _mm256_srli_epi16(pairs, 4);
-    const __m256i low = _mm256_and_si256(shifted, _mm256_set1_epi8(15));
-    if (lathe_code_bits(packing) == 4) { return low; }
-    int32_t bits;
-    memcpy(&bits, block + LATHE_LOW_BYTES + line * 8 + half * 4, sizeof bits);
+    if (bits < 4) {
+        const __m256i twos = masked(moved(load_half(block + line / 4 * 64, half), step * 2, 1), 6);
+        if (bits == 2) { return twos; }
+        // The third bits of line i are bit i of their plane; doubled, they are worth 8.
+        const __m256i ones = moved(load_half(block + 2 * LATHE_PLANE_BYTES, half), line, 3);
+        return _mm256_or_si256(twos, masked(ones, 8));
+    }
+    const __m256i low = masked(moved(load_half(block + line / 2 * 64, half), step % 2 * 4, 0), 15);
+    if (bits == 4) { return low; }
+    if (bits == 6) {
+        const __m256i twos = moved(load_half(block + LATHE_LOW_BYTES + line / 4 * 64, half), step * 2, 4);
+        return _mm256_or_si256(low, masked(twos, 48));
+    }
+    int32_t fifths;
+    memcpy(&fifths, block + LATHE_LOW_BYTES + line * 8 + half * 4, sizeof fifths);
     const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,  //
                                             2, 2, 2, 2, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3);
     const __m256i which = _mm256_set1_epi64x((int64_t)0x8040201008040201);
-    const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(bits), spread);
+    const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(fifths), spread);
     const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(bytes, which), which);
-    return _mm256_or_si256(low, _mm256_and_si256(set, _mm256_set1_epi8(16)));
+    return _mm256_or_si256(low, masked(set, 16));
 }
 
 /// Adds eight columns of `rows` rows and `halves` halves from `half` on to 16-bit sums.
-LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t pair, const int32_t *values, size_t rows,
-                    size_t half, size_t halves, __m256i narrow[][2]) {
-    LATHE_UNROLL for (size_t line = pair * 2; line < pair * 2 + 2; line++) {
+LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t pair, size_t odd, const int32_t *values,
+                    size_t rows, size_t half, size_t halves, __m256i narrow[][2]) {
+    LATHE_UNROLL for (size_t i = 0; i < 2; i++) {
+        const size_t line = pair * 2 + i;
         __m256i codes[2];
-        LATHE_UNROLL for (size_t h = 0; h < halves; h++) { codes[h] = half_codes(packing, block, half + h, line); }
+        LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
+            codes[h] = half_codes(packing, block, half + h, line, odd * 2 + i);
+        }
         LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
             const __m256i a = _mm256_set1_epi32(values[line * rows + r]);
             LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
@@ -54,10 +79,11 @@ LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t pair, co
 /// The same for codes of 8 bits, to 32-bit sums.
 LANES void add_wide_pair(lathe_packing packing, const uint8_t *block, size_t pair, const int32_t *values, size_t rows,
                          size_t half, size_t halves, __m256i wide[][2]) {
-    LATHE_UNROLL for (size_t line = pair * 2; line < pair * 2 + 2; line++) {
+    LATHE_UNROLL for (size_t i = 0; i < 2; i++) {
+        const size_t line = pair * 2 + i;
         __m256i codes[2], magnitudes[2];
         LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
-            codes[h] = half_codes(packing, block, half + h, line);
+            codes[h] = half_codes(packing, block, half + h, line, i);
             magnitudes[h] = _mm256_abs_epi8(codes[h]);
         }
         LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
@@ -70,13 +96,13 @@ LANES void add_wide_pair(lathe_packing packing, const uint8_t *block, size_t pai
     }
 }
 
-/// Sums of code * activation over one group, the zero code taken off.
-LANES void group_dots(lathe_packing packing, const uint8_t *block, const lathe_activation_block *input, size_t group,
+/// Sums of code * activation over block `index` of the chunk, the zero taken off.
+LANES void block_dots(lathe_packing packing, const uint8_t *block, const lathe_activation_block *input, size_t index,
                       size_t rows, size_t half, size_t halves, __m256i wide[][2]) {
-    const int32_t *values = input->values + group * 8 * rows;
+    const int32_t *values = input->values + index * 8 * rows;
     const bool starts = lathe_code_bits(packing) != 8 && !lathe_is_affine(packing);
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
-        const __m256i start = starts ? _mm256_set1_epi32(input->starts[group * rows + r]) : _mm256_setzero_si256();
+        const __m256i start = starts ? _mm256_set1_epi32(input->starts[index * rows + r]) : _mm256_setzero_si256();
         LATHE_UNROLL for (size_t h = 0; h < halves; h++) { wide[r][h] = start; }
     }
     if (lathe_code_bits(packing) == 8) {
@@ -85,19 +111,22 @@ LANES void group_dots(lathe_packing packing, const uint8_t *block, const lathe_a
         }
         return;
     }
-    const size_t span = lathe_code_bits(packing) == 4 ? 4 : 2;
+    // Pairs whose sums fit into 16 bits.
+    const int bits = lathe_code_bits(packing);
+    const size_t span = bits <= 4 ? 4 : bits == 5 ? 2 : 1;
     LATHE_UNROLL for (size_t first = 0; first < 4; first += span) {
         __m256i narrow[LATHE_ROWS_MOST][2];
         LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
             LATHE_UNROLL for (size_t h = 0; h < halves; h++) { narrow[r][h] = _mm256_setzero_si256(); }
         }
-        if (rows <= 2) {
+        // Constant shifts want the loop unrolled where a line holds more than two steps.
+        if (rows <= 2 || bits < 4 || bits == 6) {
             LATHE_UNROLL for (size_t pair = first; pair < first + span; pair++) {
-                add_pair(packing, block, pair, values, rows, half, halves, narrow);
+                add_pair(packing, block, pair, pair % 2, values, rows, half, halves, narrow);
             }
         } else {
             LATHE_ROLL for (size_t pair = first; pair < first + span; pair++) {
-                add_pair(packing, block, pair, values, rows, half, halves, narrow);
+                add_pair(packing, block, pair, 0, values, rows, half, halves, narrow);
             }
         }
         LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
@@ -109,45 +138,45 @@ LANES void group_dots(lathe_packing packing, const uint8_t *block, const lathe_a
     }
 }
 
-/// Adds group `group` of the chunk to the sums.
-LANES void add_group(lathe_packing packing, const uint8_t *block, const lathe_activation_block *input, size_t group,
+/// Adds block `index` of the chunk to the sums.
+LANES void add_block(lathe_packing packing, const uint8_t *weights, const lathe_activation_block *input, size_t index,
                      size_t rows, size_t half, size_t halves, __m256 sums[][2]) {
+    const lathe_place place = input->places[index];
     __m256i dots[LATHE_ROWS_MOST][2];
-    group_dots(packing, block, input, group, rows, half, halves, dots);
-    const uint16_t *halves_of_block = (const uint16_t *)(block + lathe_code_bytes(packing));
+    block_dots(packing, weights + place.codes, input, index, rows, half, halves, dots);
+    const uint16_t *numbers = (const uint16_t *)(weights + place.scales);
     __m256 scales[2], minimums[2];
     LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
-        scales[h] = lanes_half_from_f16(halves_of_block + (half + h) * 8);
+        scales[h] = lanes_half_from_f16(numbers + (half + h) * 8);
         if (lathe_is_affine(packing)) {
-            minimums[h] = lanes_half_from_f16(halves_of_block + LATHE_TILE_ROWS + (half + h) * 8);
+            minimums[h] = lanes_half_from_f16(numbers + LATHE_TILE_ROWS + (half + h) * 8);
         }
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
-        const __m256 scale = _mm256_broadcast_ss(&input->scales[group * rows + r]);
+        const __m256 scale = _mm256_broadcast_ss(&input->scales[index * rows + r]);
         LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
             const __m256 step = _mm256_mul_ps(scales[h], scale);
             sums[r][h] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots[r][h]), step, sums[r][h]);
             if (lathe_is_affine(packing)) {
-                const __m256 scaled = _mm256_broadcast_ss(&input->scaled[group * rows + r]);
+                const __m256 scaled = _mm256_broadcast_ss(&input->scaled[index * rows + r]);
                 sums[r][h] = _mm256_fmadd_ps(minimums[h], scaled, sums[r][h]);
             }
         }
     }
 }
 
-/// Adds `groups` groups to the sums of `rows` rows and `halves` halves, a row's halves beside each other.
-LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t ahead, const lathe_activation_block *input,
-                      size_t groups, bool starts, size_t rows, size_t half, size_t halves, lanes *totals) {
+/// Adds `blocks` blocks of columns to the sums of `rows` rows and `halves` halves, a row's halves beside each other.
+LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t ahead, const lathe_activation_block *input,
+                      size_t blocks, bool starts, size_t rows, size_t half, size_t halves, lanes *totals) {
     __m256 sums[LATHE_ROWS_MOST][2];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
             sums[r][h] = starts ? _mm256_setzero_ps() : half + h == 0 ? totals[r].low : totals[r].high;
         }
     }
-    for (size_t group = 0; group < groups; group++) {
-        const uint8_t *block = weights + group * lathe_block_bytes(packing);
-        if (ahead != 0) { lathe_prefetch(block + ahead, lathe_block_bytes(packing)); }
-        add_group(packing, block, input, group, rows, half, halves, sums);
+    for (size_t index = 0; index < blocks; index++) {
+        if (ahead != 0) { lathe_prefetch_block(packing, weights + input->places[index].codes + ahead); }
+        add_block(packing, weights, input, index, rows, half, halves, sums);
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
@@ -157,20 +186,20 @@ LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t ahea
 }
 
 LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
-                     const lathe_activation_block *input, size_t groups, bool starts, size_t rows, size_t count,
+                     const lathe_activation_block *input, size_t blocks, bool starts, size_t rows, size_t count,
                      lanes *totals) {
     const size_t ahead = cached ? 0 : LATHE_PREFETCH_BYTES;
     for (size_t tile = 0; tile < count; tile++, weights += tile_bytes, totals += rows) {
         if (rows <= HALVES_TOGETHER) {
-            add_groups(packing, weights, ahead, input, groups, starts, rows, 0, 2, totals);
+            add_blocks_of(packing, weights, ahead, input, blocks, starts, rows, 0, 2, totals);
         } else {
-            add_groups(packing, weights, ahead, input, groups, starts, rows, 0, 1, totals);
-            add_groups(packing, weights, 0, input, groups, starts, rows, 1, 1, totals);
+            add_blocks_of(packing, weights, ahead, input, blocks, starts, rows, 0, 1, totals);
+            add_blocks_of(packing, weights, 0, input, blocks, starts, rows, 1, 1, totals);
         }
     }
 }
 
 #include "product_integer_vector.h"
 
-LATHE_DEFINE_INTEGER_PRODUCTS(avx2, LATHE_TARGET, product_integer)
+LATHE_FOR_INTEGER_PACKINGS(LATHE_DEFINE_INTEGER_PRODUCT, avx2)
 #endif

@@ -14,20 +14,40 @@ enum {
     PARTS_TOGETHER = 2,  // up to so many rows, all four parts fit into the registers
 };
 
-/// Codes of columns 4 * line ... 4 * line + 3 of one part.
+/// Every byte's bits from bit `from` on, moved to bit `at`; bits above them may be rubbish, and below them where they
+/// move to the right.
+LANES uint8x16_t moved(uint8x16_t bytes, size_t from, size_t at) {
+    return vshlq_u8(bytes, vdupq_n_s8((int8_t)((int)at - (int)from)));
+}
+
+LANES uint8x16_t masked(uint8x16_t bytes, uint8_t mask) { return vandq_u8(bytes, vdupq_n_u8(mask)); }
+
+/// Codes of columns 4 * line ... 4 * line + 3 of one part, doubled for the centered packings. `line` is a constant where
+/// the packing has planes of 2 bits.
 LANES int8x16_t part_codes(lathe_packing packing, const uint8_t *block, size_t part, size_t line) {
-    if (lathe_code_bits(packing) == 8) {
+    const int bits = lathe_code_bits(packing);
+    if (bits == 8) {
         const uint8x16_t codes = vld1q_u8(block + line * 64 + part * 16);
         return vreinterpretq_s8_u8(veorq_u8(codes, vdupq_n_u8(0x80)));
     }
-    const uint8x16_t pairs = vld1q_u8(block + line / 2 * 64 + part * 16);
-    const uint8x16_t low = line % 2 == 0 ? vandq_u8(pairs, vdupq_n_u8(15)) : vshrq_n_u8(pairs, 4);
-    if (lathe_code_bits(packing) == 4) { return vreinterpretq_s8_u8(low); }
-    const uint8_t *bits = block + LATHE_LOW_BYTES + line * 8 + part * 2;
-    const uint8x16_t bytes = vcombine_u8(vld1_dup_u8(bits), vld1_dup_u8(bits + 1));
+    if (bits < 4) {
+        const uint8x16_t twos = masked(moved(vld1q_u8(block + line / 4 * 64 + part * 16), line % 4 * 2, 1), 6);
+        if (bits == 2) { return vreinterpretq_s8_u8(twos); }
+        // The third bits of line i are bit i of their plane; doubled, they are worth 8.
+        const uint8x16_t ones = moved(vld1q_u8(block + 2 * LATHE_PLANE_BYTES + part * 16), line, 3);
+        return vreinterpretq_s8_u8(vorrq_u8(twos, masked(ones, 8)));
+    }
+    const uint8x16_t fours = vld1q_u8(block + line / 2 * 64 + part * 16);
+    const uint8x16_t low = line % 2 == 0 ? masked(fours, 15) : vshrq_n_u8(fours, 4);
+    if (bits == 4) { return vreinterpretq_s8_u8(low); }
+    if (bits == 6) {
+        const uint8x16_t twos = vld1q_u8(block + LATHE_LOW_BYTES + line / 4 * 64 + part * 16);
+        return vreinterpretq_s8_u8(vorrq_u8(low, masked(moved(twos, line % 4 * 2, 4), 48)));
+    }
+    const uint8_t *fifths = block + LATHE_LOW_BYTES + line * 8 + part * 2;
+    const uint8x16_t bytes = vcombine_u8(vld1_dup_u8(fifths), vld1_dup_u8(fifths + 1));
     const uint8x16_t which = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));
-    const uint8x16_t high = vandq_u8(vtstq_u8(bytes, which), vdupq_n_u8(16));
-    return vreinterpretq_s8_u8(vorrq_u8(low, high));
+    return vreinterpretq_s8_u8(vorrq_u8(low, masked(vtstq_u8(bytes, which), 16)));
 }
 
 LANES float32x4_t half_to_float(const uint16_t *p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
@@ -45,49 +65,58 @@ LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t pair, co
     }
 }
 
-/// Adds group `group` of the chunk to the sums.
-LANES void add_group(lathe_packing packing, const uint8_t *block, const lathe_activation_block *input, size_t group,
+/// Adds block `index` of the chunk to the sums.
+LANES void add_block(lathe_packing packing, const uint8_t *weights, const lathe_activation_block *input, size_t index,
                      size_t rows, size_t part, size_t parts, float32x4_t sums[][4]) {
+    const lathe_place place = input->places[index];
+    const uint8_t *block = weights + place.codes;
     const bool starts = lathe_code_bits(packing) != 8 && !lathe_is_affine(packing);
     int32x4_t dots[LATHE_ROWS_MOST][4];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
-        const int32x4_t start = starts ? vld1q_dup_s32(input->starts + group * rows + r) : vdupq_n_s32(0);
+        const int32x4_t start = starts ? vld1q_dup_s32(input->starts + index * rows + r) : vdupq_n_s32(0);
         LATHE_UNROLL for (size_t p = 0; p < parts; p++) { dots[r][p] = start; }
     }
-    const int32_t *values = input->values + group * 8 * rows;
-    LATHE_ROLL for (size_t pair = 0; pair < 4; pair++) {
-        add_pair(packing, block, pair, values, rows, part, parts, dots);
+    const int32_t *values = input->values + index * 8 * rows;
+    // Constant shifts want the loop unrolled where a line holds more than two steps.
+    const int bits = lathe_code_bits(packing);
+    if (bits < 4 || bits == 6) {
+        LATHE_UNROLL for (size_t pair = 0; pair < 4; pair++) {
+            add_pair(packing, block, pair, values, rows, part, parts, dots);
+        }
+    } else {
+        LATHE_ROLL for (size_t pair = 0; pair < 4; pair++) {
+            add_pair(packing, block, pair, values, rows, part, parts, dots);
+        }
     }
-    const uint16_t *halves = (const uint16_t *)(block + lathe_code_bytes(packing));
+    const uint16_t *halves = (const uint16_t *)(weights + place.scales);
     float32x4_t scales[4], minimums[4];
     LATHE_UNROLL for (size_t p = 0; p < parts; p++) {
         scales[p] = half_to_float(halves + (part + p) * 4);
         if (lathe_is_affine(packing)) { minimums[p] = half_to_float(halves + LATHE_TILE_ROWS + (part + p) * 4); }
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
-        const float32x4_t scale = vld1q_dup_f32(input->scales + group * rows + r);
+        const float32x4_t scale = vld1q_dup_f32(input->scales + index * rows + r);
         LATHE_UNROLL for (size_t p = 0; p < parts; p++) {
             sums[r][p] = vfmaq_f32(sums[r][p], vcvtq_f32_s32(dots[r][p]), vmulq_f32(scales[p], scale));
             if (lathe_is_affine(packing)) {
-                sums[r][p] = vfmaq_f32(sums[r][p], minimums[p], vld1q_dup_f32(input->scaled + group * rows + r));
+                sums[r][p] = vfmaq_f32(sums[r][p], minimums[p], vld1q_dup_f32(input->scaled + index * rows + r));
             }
         }
     }
 }
 
-/// Adds `groups` groups to the sums of `rows` rows and `parts` parts, a row's parts beside each other.
-LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t ahead, const lathe_activation_block *input,
-                      size_t groups, bool starts, size_t rows, size_t part, size_t parts, lanes *totals) {
+/// Adds `blocks` blocks of columns to the sums of `rows` rows and `parts` parts, a row's parts beside each other.
+LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t ahead, const lathe_activation_block *input,
+                      size_t blocks, bool starts, size_t rows, size_t part, size_t parts, lanes *totals) {
     float32x4_t sums[LATHE_ROWS_MOST][4];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t p = 0; p < parts; p++) {
             sums[r][p] = starts ? vdupq_n_f32(0.0f) : totals[r].part[part + p];
         }
     }
-    for (size_t group = 0; group < groups; group++) {
-        const uint8_t *block = weights + group * lathe_block_bytes(packing);
-        if (ahead != 0) { lathe_prefetch(block + ahead, lathe_block_bytes(packing)); }
-        add_group(packing, block, input, group, rows, part, parts, sums);
+    for (size_t index = 0; index < blocks; index++) {
+        if (ahead != 0) { lathe_prefetch_block(packing, weights + input->places[index].codes + ahead); }
+        add_block(packing, weights, input, index, rows, part, parts, sums);
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t p = 0; p < parts; p++) { totals[r].part[part + p] = sums[r][p]; }
@@ -95,18 +124,18 @@ LANES void add_groups(lathe_packing packing, const uint8_t *weights, size_t ahea
 }
 
 LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
-                     const lathe_activation_block *input, size_t groups, bool starts, size_t rows, size_t count,
+                     const lathe_activation_block *input, size_t blocks, bool starts, size_t rows, size_t count,
                      lanes *totals) {
     const size_t parts = rows <= PARTS_TOGETHER ? 4 : 2;
     for (size_t tile = 0; tile < count; tile++, weights += tile_bytes, totals += rows) {
         for (size_t part = 0; part < 4; part += parts) {
             const size_t ahead = cached || part > 0 ? 0 : LATHE_PREFETCH_BYTES;
-            add_groups(packing, weights, ahead, input, groups, starts, rows, part, parts, totals);
+            add_blocks_of(packing, weights, ahead, input, blocks, starts, rows, part, parts, totals);
         }
     }
 }
 
 #include "product_integer_vector.h"
 
-LATHE_DEFINE_INTEGER_PRODUCTS(neon, LATHE_TARGET, product_integer)
+LATHE_FOR_INTEGER_PACKINGS(LATHE_DEFINE_INTEGER_PRODUCT, neon)
 #endif

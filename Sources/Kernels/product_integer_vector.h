@@ -5,9 +5,9 @@
 // The file that includes this one has defined
 //   BLOCK_MOST          rows of the largest block: 6 or 8
 //   CODES_ARE_SIGNED    whether it takes codes of 8 bits as signed, so that their zero is 0
-//   add_tiles(packing, weights, tile_bytes, prefetched, input, groups, starts, rows, count, totals)
-// which adds `groups` groups of `count` tiles to the sums of `rows` rows, a constant; totals[tile * rows + r] holds
-// them, and is not read where `starts`.
+//   add_tiles(packing, weights, tile_bytes, prefetched, input, blocks, starts, rows, count, totals)
+// which adds `blocks` blocks of columns of `count` tiles to the sums of `rows` rows; packing and rows are constants;
+// totals[tile * rows + r] holds the sums, and is not read where `starts`.
 #pragma once
 #include "activation_block.h"
 #include "product_finish.h"
@@ -18,48 +18,42 @@ enum {
     LATHE_CHUNK_BYTES = 256 * 1024,
 };
 
-/// Groups of one chunk of a band.
-LATHE_INLINE size_t chunk_groups(size_t rows, size_t tiles, size_t block_bytes) {
+/// `add_tiles` of one packing, for blocks of `size` rows.
+typedef void add_blocks(const uint8_t *weights, size_t tile_bytes, bool cached, const lathe_activation_block *input,
+                        size_t blocks, bool starts, size_t size, size_t count, lanes *totals);
+
+/// Blocks of columns of one chunk of a band.
+LATHE_INLINE size_t chunk_blocks(size_t rows, size_t tiles, size_t block_bytes) {
     const size_t size = rows <= BLOCK_MOST ? lathe_block_size(rows) : BLOCK_MOST;
-    const size_t groups = LATHE_CHUNK / size;
-    if (rows <= BLOCK_MOST) { return groups; }  // the weights are read once: the longer their streams, the better
+    const size_t blocks = LATHE_CHUNK / size;
+    if (rows <= BLOCK_MOST) { return blocks; }  // the weights are read once: the longer their streams, the better
     const size_t cached = LATHE_CHUNK_BYTES / (tiles * block_bytes);
-    return cached < groups ? cached : groups;
+    return cached < blocks ? cached : blocks;
 }
 
 /// All columns of `rows` rows from `row` on and `count` tiles from `tile` on.
-LANES void integer_band(const lathe_product *product, lathe_packing packing, size_t row, size_t rows, size_t tile,
-                        size_t count) {
-    const size_t groups = product->columns / LATHE_GROUP, block_bytes = lathe_block_bytes(packing);
-    const size_t tile_bytes = groups * block_bytes, chunk_most = chunk_groups(rows, count, block_bytes);
-    const int32_t zero = CODES_ARE_SIGNED && lathe_code_bits(packing) == 8 ? 0 : lathe_zero_code(packing);
+LANES void integer_band(const lathe_product *product, lathe_packing packing, add_blocks *add, size_t row, size_t rows,
+                        size_t tile, size_t count) {
+    const size_t blocks = product->columns / LATHE_BLOCK;
+    const size_t tile_bytes = lathe_integer_tile_bytes(packing, product->group, product->columns);
+    const size_t chunk_most = chunk_blocks(rows, count, lathe_code_bytes(packing) + lathe_number_bytes(packing));
+    const int32_t zero = CODES_ARE_SIGNED && lathe_code_bits(packing) == 8 ? 0 : lathe_zero_level(packing);
     lathe_activation_space space;
     // Where one chunk is all, a block is finished while its sums are near.
-    const bool waits = chunk_most < groups;
+    const bool waits = chunk_most < blocks;
     lanes totals[LATHE_PANEL_TILES * LATHE_BAND_ROWS];
-    for (size_t first = 0; first < groups; first += chunk_most) {
-        const size_t chunk = groups - first < chunk_most ? groups - first : chunk_most;
-        const uint8_t *weights = product->weights + tile * tile_bytes + first * block_bytes;
+    for (size_t first = 0; first < blocks; first += chunk_most) {
+        const size_t chunk = blocks - first < chunk_most ? blocks - first : chunk_most;
+        const uint8_t *weights =
+            product->weights + tile * tile_bytes + lathe_block_offset(packing, product->group, first);
+        lathe_find_places(product, packing, first, chunk, space.places);
         lanes *sums = totals;
         for (size_t r = 0, live; r < rows; r += live) {
             live = lathe_block_rows(rows - r, BLOCK_MOST);
             const size_t size = lathe_block_size(live);
-            const bool cached = row + r > 0;
             const lathe_activation_block input =
                 lathe_interleave(product, zero, row + r, live, size, first, chunk, &space);
-#define ADD_TILES(size) \
-    add_tiles(packing, weights, tile_bytes, cached, &input, chunk, first == 0, size, count, sums)
-            switch (size) {
-            case 8:
-                if (BLOCK_MOST >= 8) { ADD_TILES(8); }
-                break;
-            case 6: ADD_TILES(6); break;
-            case 4: ADD_TILES(4); break;
-            case 3: ADD_TILES(3); break;
-            case 2: ADD_TILES(2); break;
-            default: ADD_TILES(1); break;
-            }
-#undef ADD_TILES
+            add(weights, tile_bytes, row + r > 0, &input, chunk, first == 0, size, count, sums);
             if (waits) {
                 sums += count * size;
             } else {
@@ -67,7 +61,7 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, siz
             }
         }
     }
-    if (!waits && groups > 0) { return; }
+    if (!waits && blocks > 0) { return; }
     const lanes *sums = totals;
     for (size_t r = 0, live; r < rows; r += live) {
         live = lathe_block_rows(rows - r, BLOCK_MOST);
@@ -76,14 +70,42 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, siz
     }
 }
 
-LANES void product_integer(const lathe_product *product, lathe_packing packing) {
+static __attribute__((noinline)) LATHE_TARGET void product_integer(const lathe_product *product, lathe_packing packing,
+                                                                   add_blocks *add) {
     const size_t last = lathe_last_tile(product);
     for (size_t tile = product->tile_begin; tile < last; tile += LATHE_PANEL_TILES) {
         const size_t count = last - tile < LATHE_PANEL_TILES ? last - tile : LATHE_PANEL_TILES;
         for (size_t row = 0; row < product->rows; row += LATHE_BAND_ROWS) {
             const size_t left = product->rows - row;
             const size_t rows = left < LATHE_BAND_ROWS ? left : LATHE_BAND_ROWS;
-            integer_band(product, packing, row, rows, tile, count);
+            integer_band(product, packing, add, row, rows, tile, count);
         }
     }
 }
+
+#define ADD_TILES(packing, size) \
+    add_tiles(packing, weights, tile_bytes, cached, input, blocks, starts, size, count, totals)
+
+/// The product of one packing: what depends on it is compiled for each number of rows, the order around it once.
+#define LATHE_DEFINE_INTEGER_PRODUCT(isa, name, packing)                                                            \
+    static LATHE_TARGET void add_##name(const uint8_t *weights, size_t tile_bytes, bool cached,                     \
+                                        const lathe_activation_block *input, size_t blocks, bool starts,            \
+                                        size_t size, size_t count, lanes *totals) {                                 \
+        switch (size) {                                                                                             \
+        case 8:                                                                                                     \
+            if (BLOCK_MOST >= 8 && !LATHE_IS_COMPACT) { ADD_TILES(packing, 8); }                                    \
+            break;                                                                                                  \
+        case 6: ADD_TILES(packing, 6); break;                                                                       \
+        case 4:                                                                                                     \
+            if (!LATHE_IS_COMPACT) { ADD_TILES(packing, 4); }                                                       \
+            break;                                                                                                  \
+        case 3:                                                                                                     \
+            if (!LATHE_IS_COMPACT) { ADD_TILES(packing, 3); }                                                       \
+            break;                                                                                                  \
+        case 2:                                                                                                     \
+            if (!LATHE_IS_COMPACT) { ADD_TILES(packing, 2); }                                                       \
+            break;                                                                                                  \
+        default: ADD_TILES(packing, 1); break;                                                                      \
+        }                                                                                                           \
+    }                                                                                                               \
+    LATHE_TARGET void lathe_##name##_##isa(const lathe_product *product) { product_integer(product, packing, add_##name); }

@@ -3,15 +3,15 @@
 
 LATHE_TARGET static void quantize_row(const float *x, size_t columns, uint8_t *row) {
     const size_t padded = lathe_padded_columns(columns);
-    const size_t groups = padded / LATHE_GROUP;
+    const size_t groups = padded / LATHE_BLOCK;
     int8_t *values = (int8_t *)row;
     float *scales = (float *)(row + padded);
     int32_t *sums = (int32_t *)(scales + groups);
     for (size_t group = 0; group < groups; group++) {
-        const size_t first = group * LATHE_GROUP;
-        const size_t count = columns - first < LATHE_GROUP ? columns - first : LATHE_GROUP;
+        const size_t first = group * LATHE_BLOCK;
+        const size_t count = columns - first < LATHE_BLOCK ? columns - first : LATHE_BLOCK;
         lanes low, high;
-        if (count == LATHE_GROUP) {
+        if (count == LATHE_BLOCK) {
             low = lanes_load(x + first);
             high = lanes_load(x + first + 16);
         } else {

@@ -7,31 +7,24 @@ extern const lathe_kernels lathe_kernels_avx2;
 extern const lathe_kernels lathe_kernels_avx512;
 extern const lathe_kernels lathe_kernels_neon;
 
-/// Declares the integer products of one instruction set.
-#define LATHE_DECLARE_INTEGER_PRODUCTS(isa)                      \
-    void lathe_int4_symmetric_##isa(const lathe_product *product); \
-    void lathe_int4_affine_##isa(const lathe_product *product);    \
-    void lathe_int5_symmetric_##isa(const lathe_product *product); \
-    void lathe_int5_affine_##isa(const lathe_product *product);    \
-    void lathe_int8_symmetric_##isa(const lathe_product *product)
+/// Calls X(isa, name, packing) for every integer packing.
+#define LATHE_FOR_INTEGER_PACKINGS(X, isa)         \
+    X(isa, int4_symmetric, LATHE_INT4_SYMMETRIC)   \
+    X(isa, int4_affine, LATHE_INT4_AFFINE)         \
+    X(isa, int5_symmetric, LATHE_INT5_SYMMETRIC)   \
+    X(isa, int5_affine, LATHE_INT5_AFFINE)         \
+    X(isa, int8_symmetric, LATHE_INT8_SYMMETRIC)   \
+    X(isa, int6_symmetric, LATHE_INT6_SYMMETRIC)   \
+    X(isa, int3_centered, LATHE_INT3_CENTERED)     \
+    X(isa, int2_centered, LATHE_INT2_CENTERED)
 
-/// Defines them over `body`, an inline function of the product and the packing.
-#define LATHE_DEFINE_INTEGER_PRODUCTS(isa, attribute, body)                                                          \
-    attribute void lathe_int4_symmetric_##isa(const lathe_product *product) { body(product, LATHE_INT4_SYMMETRIC); } \
-    attribute void lathe_int4_affine_##isa(const lathe_product *product) { body(product, LATHE_INT4_AFFINE); }       \
-    attribute void lathe_int5_symmetric_##isa(const lathe_product *product) { body(product, LATHE_INT5_SYMMETRIC); } \
-    attribute void lathe_int5_affine_##isa(const lathe_product *product) { body(product, LATHE_INT5_AFFINE); }       \
-    attribute void lathe_int8_symmetric_##isa(const lathe_product *product) { body(product, LATHE_INT8_SYMMETRIC); }
+#define LATHE_DECLARE_PRODUCT(isa, name, packing) void lathe_##name##_##isa(const lathe_product *product);
+#define LATHE_PRODUCT_ENTRY(isa, name, packing) [packing] = lathe_##name##_##isa,
 
-/// Their entries in the table.
-#define LATHE_INTEGER_PRODUCTS(isa)                     \
-    [LATHE_INT4_SYMMETRIC] = lathe_int4_symmetric_##isa, \
-    [LATHE_INT4_AFFINE] = lathe_int4_affine_##isa,       \
-    [LATHE_INT5_SYMMETRIC] = lathe_int5_symmetric_##isa, \
-    [LATHE_INT5_AFFINE] = lathe_int5_affine_##isa,       \
-    [LATHE_INT8_SYMMETRIC] = lathe_int8_symmetric_##isa
+/// The integer products' entries in the table.
+#define LATHE_INTEGER_PRODUCTS(isa) LATHE_FOR_INTEGER_PACKINGS(LATHE_PRODUCT_ENTRY, isa)
 
-LATHE_DECLARE_INTEGER_PRODUCTS(scalar);
-LATHE_DECLARE_INTEGER_PRODUCTS(avx2);
-LATHE_DECLARE_INTEGER_PRODUCTS(avx512);
-LATHE_DECLARE_INTEGER_PRODUCTS(neon);
+LATHE_FOR_INTEGER_PACKINGS(LATHE_DECLARE_PRODUCT, scalar)
+LATHE_FOR_INTEGER_PACKINGS(LATHE_DECLARE_PRODUCT, avx2)
+LATHE_FOR_INTEGER_PACKINGS(LATHE_DECLARE_PRODUCT, avx512)
+LATHE_FOR_INTEGER_PACKINGS(LATHE_DECLARE_PRODUCT, neon)

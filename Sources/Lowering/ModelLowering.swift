@@ -83,7 +83,7 @@ public struct ModelLowering: Sendable {
         let packing = builder.packing(of: "\(name).output", attention.output.weight)
         let mixed = builder.buffer(
             "\(name).mixed", width: attention.queryHeads * attention.dimensions,
-            element: sharedWidth % Packing.group == 0 ? element(for: packing) : .float32)
+            element: sharedWidth % Packing.blockColumns == 0 ? element(for: packing) : .float32)
         builder.append(
             .attend(
                 Plans.SoftmaxAttention(

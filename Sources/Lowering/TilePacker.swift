@@ -30,14 +30,15 @@ public struct TilePacker: Sendable {
     /// Returns whether all values are finite.
     public func pack(_ range: Range<Int>, into destination: UnsafeMutableRawBufferPointer) -> Bool {
         guard let base = destination.baseAddress, destination.count >= range.count * tileBytes else { return false }
-        let scratch = RowScratch(columns: columns)
+        let scratch = RowScratch(packing: packing, columns: columns)
         for tile in range {
             let bytes = (base + (tile - range.lowerBound) * tileBytes).assumingMemoryBound(to: UInt8.self)
             for row in tile * Packing.tileRows..<min((tile + 1) * Packing.tileRows, rowCount) {
                 let (weight, inside) = locate(row)
                 guard scratch.load(weight, row: inside, for: packing) else { return false }
                 var source = scratch.source(for: packing)
-                lathe_pack_row(packing.kernelPacking, bytes, columns, row % Packing.tileRows, &source)
+                lathe_pack_row(
+                    packing.kernelPacking, packing.groupColumns, bytes, columns, row % Packing.tileRows, &source)
             }
         }
         return true
@@ -73,8 +74,8 @@ private final class RowScratch {
     private let scales: UnsafeMutableBufferPointer<UInt16>
     private let minimums: UnsafeMutableBufferPointer<UInt16>
 
-    init(columns: Int) {
-        let groups = (columns + Packing.group - 1) / Packing.group
+    init(packing: Packing, columns: Int) {
+        let groups = packing.isFloat ? 0 : (columns + packing.groupColumns - 1) / packing.groupColumns
         floats = .allocate(capacity: columns)
         halves = .allocate(capacity: columns)
         codes = .allocate(capacity: columns)
@@ -95,7 +96,7 @@ private final class RowScratch {
         switch packing {
         case .float32: row.values = UnsafeMutableRawPointer(floats.baseAddress)
         case .float16, .bfloat16: row.values = UnsafeMutableRawPointer(halves.baseAddress)
-        case .int4Symmetric, .int4Affine, .int5Symmetric, .int5Affine, .int8Symmetric:
+        case .integer:
             row.codes = codes.baseAddress
             row.scales = scales.baseAddress
             row.minimums = minimums.baseAddress
@@ -111,11 +112,14 @@ private final class RowScratch {
             UnsafeMutableRawBufferPointer(halves).copyMemory(from: weight.storedBytes(row: row))
             let exponent: UInt16 = packing == .float16 ? 0x7C00 : 0x7F80
             return halves.allSatisfy { $0 & exponent != exponent }
-        case (.int4Symmetric, .q4_0, true), (.int4Affine, .q4_1, true), (.int5Symmetric, .q5_0, true),
-            (.int5Affine, .q5_1, true), (.int8Symmetric, .q8_0, true):
+        case (.integer(.int4Symmetric, group: .columns32), .q4_0, true),
+            (.integer(.int4Affine, group: .columns32), .q4_1, true),
+            (.integer(.int5Symmetric, group: .columns32), .q5_0, true),
+            (.integer(.int5Affine, group: .columns32), .q5_1, true),
+            (.integer(.int8Symmetric, group: .columns32), .q8_0, true):
             BlockRow(type: weight.tensor.type, bytes: weight.storedBytes(row: row))
                 .unpack(codes: codes, scales: scales, minimums: minimums)
-            let isAffine = packing == .int4Affine || packing == .int5Affine
+            let isAffine = weight.tensor.type == .q4_1 || weight.tensor.type == .q5_1
             return scales.allSatisfy { $0 & 0x7C00 != 0x7C00 }
                 && (!isAffine || minimums.allSatisfy { $0 & 0x7C00 != 0x7C00 })
         default:
@@ -131,13 +135,8 @@ private final class RowScratch {
         case .float32: break
         case .float16: for (index, value) in floats.enumerated() { halves[index] = lathe_f32_to_f16(value) }
         case .bfloat16: for (index, value) in floats.enumerated() { halves[index] = RoundToNearest.bfloat16(value) }
-        case .int8Symmetric: RoundToNearest.symmetric(floats, bits: 8, codes: codes, scales: scales)
-        case .int4Symmetric: RoundToNearest.symmetric(floats, bits: 4, codes: codes, scales: scales)
-        case .int5Symmetric: RoundToNearest.symmetric(floats, bits: 5, codes: codes, scales: scales)
-        case .int4Affine:
-            RoundToNearest.affine(floats, bits: 4, codes: codes, scales: scales, minimums: minimums)
-        case .int5Affine:
-            RoundToNearest.affine(floats, bits: 5, codes: codes, scales: scales, minimums: minimums)
+        case .integer(let kind, let group):
+            RoundToNearest.integers(floats, kind, group: group, codes: codes, scales: scales, minimums: minimums)
         }
     }
 }

@@ -15,11 +15,13 @@ public enum WeightPrecision: String, Sendable, CaseIterable {
 
     /// The packing of a matrix. Groups need whole blocks of 32 columns: other matrices keep their values.
     func packing(for weight: Weight) -> Packing {
-        let hasGroups = weight.columns % Packing.group == 0
+        let hasGroups = weight.columns % Packing.blockColumns == 0
         switch self {
         case .keep: return WeightPrecision.keepingPacking(of: weight)
-        case .w8: return hasGroups ? .int8Symmetric : WeightPrecision.keepingPacking(of: weight)
-        case .w4: return hasGroups ? .int4Affine : WeightPrecision.keepingPacking(of: weight)
+        case .w8:
+            return hasGroups ? .integer(.int8Symmetric, group: .columns32) : WeightPrecision.keepingPacking(of: weight)
+        case .w4:
+            return hasGroups ? .integer(.int4Affine, group: .columns32) : WeightPrecision.keepingPacking(of: weight)
         case .bf16: return .bfloat16
         case .f32: return .float32
         }
@@ -32,11 +34,11 @@ public enum WeightPrecision: String, Sendable, CaseIterable {
         case .float32: return .float32
         case .float16: return .float16
         case .bfloat16: return .bfloat16
-        case .q4_0: return .int4Symmetric
-        case .q4_1: return .int4Affine
-        case .q5_0: return .int5Symmetric
-        case .q5_1: return .int5Affine
-        case .q8_0: return .int8Symmetric
+        case .q4_0: return .integer(.int4Symmetric, group: .columns32)
+        case .q4_1: return .integer(.int4Affine, group: .columns32)
+        case .q5_0: return .integer(.int5Symmetric, group: .columns32)
+        case .q5_1: return .integer(.int5Affine, group: .columns32)
+        case .q8_0: return .integer(.int8Symmetric, group: .columns32)
         }
     }
 

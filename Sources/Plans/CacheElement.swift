@@ -12,7 +12,7 @@ public enum CacheElement: UInt32, Sendable, Equatable, CaseIterable {
         switch self {
         case .float16: .float16
         case .float32: .float32
-        case .int8: .int8Symmetric
+        case .int8: .integer(.int8Symmetric, group: .columns32)
         }
     }
 

@@ -153,7 +153,8 @@ struct InstructionVerifier {
         if output.element == .quantized {
             // Threads quantize the query heads of one key head by themselves: groups may not reach over.
             try equal(
-                width(ofQueriesPerKeyHead: attention.queryHeads, dimensions, state: attention.state) % Packing.group,
+                width(ofQueriesPerKeyHead: attention.queryHeads, dimensions, state: attention.state)
+                    % Packing.blockColumns,
                 0, "the query heads of a key head fill whole groups", at: place)
         }
     }

@@ -94,8 +94,8 @@ public struct Buffer: Sendable, Equatable {
         case .float32:
             return (width * 4 + 63) / 64 * 64
         case .quantized:
-            let groups = (width + Packing.group - 1) / Packing.group
-            return (groups * (Packing.group + 8) + 63) / 64 * 64
+            let groups = (width + Packing.blockColumns - 1) / Packing.blockColumns
+            return (groups * (Packing.blockColumns + 8) + 63) / 64 * 64
         }
     }
 }

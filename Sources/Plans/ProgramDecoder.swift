@@ -69,10 +69,9 @@ enum ProgramDecoder {
         var nameLengths: [Int] = []
         nameLengths.reserveCapacity(tensorCount)
         for index in 0..<tensorCount {
-            let layout = try layout(&reader, index: index)
-            tensors.append(Tensor(name: [], layout: layout, offset: try reader.number64()))
-            nameLengths.append(try reader.number32())
-            try reader.zeros(4)
+            let (tensor, nameLength) = try tensor(&reader, index: index)
+            tensors.append(tensor)
+            nameLengths.append(nameLength)
         }
         for index in 0..<tensorCount { tensors[index].name = [UInt8](try reader.slice(nameLengths[index])) }
         try expect(reader, bytes: 0)
@@ -133,26 +132,55 @@ enum ProgramDecoder {
         return .keysAndValues(heads: heads, dimensions: dimensions, element: element)
     }
 
-    private static func layout(_ reader: inout ByteReader, index: Int) throws(PlanError) -> Tensor.Layout {
+    private static func tensor(
+        _ reader: inout ByteReader, index: Int
+    ) throws(PlanError) -> (tensor: Tensor, nameLength: Int) {
         let kind = try reader.unsigned32()
         let packingNumber = try reader.unsigned32()
         let rows = try reader.number64()
         let columns = try reader.number64()
+        let offset = try reader.number64()
+        let nameLength = try reader.number32()
+        let group = try reader.number32()
+        let layout: Tensor.Layout
         switch kind {
         case vector:
             guard packingNumber == 0, rows == 1 else {
                 throw PlanError(.invalid, "a vector has packing 0 and one row", at: .tensor(index))
             }
-            return .vector(count: columns)
+            guard group == 0 else { throw withoutGroups(index, found: group) }
+            layout = .vector(count: columns)
         case matrix:
-            guard let packing = Packing(rawValue: packingNumber) else {
-                throw PlanError(
-                    .unsupported, "the packing is known", at: .tensor(index), found: .number(Int(packingNumber)))
-            }
-            return .matrix(packing, rows: rows, columns: columns)
+            layout = .matrix(try packing(packingNumber, group: group, index: index), rows: rows, columns: columns)
         default:
             throw PlanError(
                 .unsupported, "the layout of a tensor is known", at: .tensor(index), found: .number(Int(kind)))
         }
+        return (Tensor(name: [], layout: layout, offset: offset), nameLength)
+    }
+
+    private static func packing(_ number: UInt32, group: Int, index: Int) throws(PlanError) -> Packing {
+        if let codes = IntegerCodes(rawValue: number) {
+            guard let group = GroupSize(rawValue: group) else {
+                throw PlanError(
+                    .invalid, "a group of an integer packing has 32, 64 or 128 columns", at: .tensor(index),
+                    found: .number(group))
+            }
+            return .integer(codes, group: group)
+        }
+        let packing: Packing
+        switch number {
+        case Packing.float32.number: packing = .float32
+        case Packing.float16.number: packing = .float16
+        case Packing.bfloat16.number: packing = .bfloat16
+        default:
+            throw PlanError(.unsupported, "the packing is known", at: .tensor(index), found: .number(Int(number)))
+        }
+        guard group == 0 else { throw withoutGroups(index, found: group) }
+        return packing
+    }
+
+    private static func withoutGroups(_ index: Int, found: Int) -> PlanError {
+        PlanError(.invalid, "floats have no groups", at: .tensor(index), found: .number(found))
     }
 }

@@ -46,21 +46,24 @@ enum ProgramEncoder {
         writer.number32(tensors.reduce(0) { $0 + $1.name.count })
         writer.zeros(8)
         for tensor in tensors {
+            let group: Int
             switch tensor.layout {
             case .vector(let count):
+                group = 0
                 writer.unsigned(ProgramDecoder.vector)
                 writer.number32(0)
                 writer.number64(1)
                 writer.number64(count)
             case .matrix(let packing, let rows, let columns):
                 writer.unsigned(ProgramDecoder.matrix)
-                writer.unsigned(packing.rawValue)
+                writer.unsigned(packing.number)
                 writer.number64(rows)
                 writer.number64(columns)
+                group = packing.groupColumns
             }
             writer.number64(tensor.offset)
             writer.number32(tensor.name.count)
-            writer.zeros(4)
+            writer.number32(group)
         }
         for tensor in tensors { writer.append(tensor.name) }
         return writer.bytes

@@ -15,7 +15,7 @@ extension Verifier {
                 try check(rows, from: 1, to: limits.width, "the rows of a matrix are within their limit", at: place)
                 try check(
                     columns, from: 1, to: limits.width, "the columns of a matrix are within their limit", at: place)
-                guard packing.isFloat || columns % Packing.group == 0 else {
+                guard packing.isFloat || columns % Packing.blockColumns == 0 else {
                     throw PlanError(
                         .invalid, "the columns of an integer packing are a multiple of 32", at: place,
                         found: .number(columns))

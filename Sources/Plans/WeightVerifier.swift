@@ -27,18 +27,22 @@ extension Program {
 
 extension Tensor.Layout {
     fileprivate func hasFiniteNumbers(_ bytes: UnsafeRawBufferPointer) -> Bool {
-        guard case .matrix(let packing, _, _) = self else { return areFinite32(bytes) }
+        guard case .matrix(let packing, _, let columns) = self else { return areFinite32(bytes) }
         switch packing {
         case .float32: return areFinite32(bytes)
         case .float16: return areFinite16(bytes, exponent: 0x7C00)
         case .bfloat16: return areFinite16(bytes, exponent: 0x7F80)
-        case .int4Symmetric, .int4Affine, .int5Symmetric, .int5Affine, .int8Symmetric:
-            // Scales and minimums end every block.
-            let isAffine = packing == .int4Affine || packing == .int5Affine
-            let numbers = Packing.tileRows * (isAffine ? 4 : 2)
-            for end in stride(from: packing.unitBytes, through: bytes.count, by: packing.unitBytes)
-            where !areFinite16(UnsafeRawBufferPointer(rebasing: bytes[(end - numbers)..<end]), exponent: 0x7C00) {
-                return false
+        case .integer(let codes, let group):
+            // Scales and minimums end every group; a tile's last group may be shorter.
+            var end = 0
+            while end < bytes.count {
+                for first in stride(from: 0, to: columns, by: group.rawValue) {
+                    let blocks = min(group.rawValue, columns - first) / Packing.blockColumns
+                    let numbers = end + blocks * codes.blockBytes
+                    end = numbers + codes.numberBytes
+                    let found = UnsafeRawBufferPointer(rebasing: bytes[numbers..<end])
+                    guard areFinite16(found, exponent: 0x7C00) else { return false }
+                }
             }
             return true
         }

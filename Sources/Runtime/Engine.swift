@@ -13,7 +13,7 @@ public final class Engine: @unchecked Sendable {
 
     let program: Program
     let kernels: UnsafePointer<lathe_kernels>
-    let products: [lathe_product_function]
+    private let products: [lathe_product_function]
     let pool: ThreadPool
     let buffers: [BufferPlace]
     /// Bytes of the copies that each thread keeps for itself (`ReplicaPlan`).
@@ -59,10 +59,15 @@ public final class Engine: @unchecked Sendable {
         return try Session(engine: self, capacity: capacity, cache: cache)
     }
 
-    /// The product kernels in the order of `Packing`'s raw values.
+    /// The kernel that multiplies with matrices of a packing.
+    func product(of packing: Packing) -> lathe_product_function { products[Int(packing.number)] }
+
+    /// The product kernels in the order of the packings' numbers.
     private static func products(of kernels: UnsafePointer<lathe_kernels>) -> [lathe_product_function] {
         let table = kernels.pointee.product
-        let entries = [table.0, table.1, table.2, table.3, table.4, table.5, table.6, table.7]
+        let entries = [
+            table.0, table.1, table.2, table.3, table.4, table.5, table.6, table.7, table.8, table.9, table.10,
+        ]
         return entries.compactMap { $0 }
     }
 
@@ -104,7 +109,7 @@ public final class Engine: @unchecked Sendable {
         let bytes: UnsafePointer<UInt8>
 
         /// Bytes of 16 rows.
-        var tileBytes: Int { lathe_tile_bytes(packing.kernelPacking, columns) }
+        var tileBytes: Int { lathe_tile_bytes(packing.kernelPacking, packing.groupColumns, columns) }
     }
 
     /// A matrix tensor, or nil where the tensor is a vector.

@@ -246,6 +246,7 @@ extension Execution {
         product.weights = UnsafePointer(cache.keys(head: tile.keyHead, fromTileAt: slots.lowerBound))
         product.outputs = tiles * Packing.tileRows
         product.columns = cache.dimensions
+        product.group = cache.element.packing.groupColumns
         product.input = UnsafePointer(scratch.queries + queries.lowerBound * cache.queryBytes)
         product.input_stride = cache.queryBytes
         product.rows = queries.count
@@ -253,7 +254,7 @@ extension Execution {
         product.output_stride = stride
         product.tile_begin = 0
         product.tile_end = tiles
-        engine.products[Int(cache.element.packing.rawValue)](&product)
+        engine.product(of: cache.element.packing)(&product)
     }
 
     /// The softmax of the scores, and the values weighted with it; `values` says where those lie.

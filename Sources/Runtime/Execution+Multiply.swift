@@ -12,6 +12,7 @@ extension Execution {
         product.weights = matrix.bytes
         product.outputs = matrix.rows
         product.columns = matrix.columns
+        product.group = matrix.packing.groupColumns
         product.input = UnsafePointer(bytes(input, row: 0))
         product.input_stride = engine.buffers[input.value].stride
         product.rows = rowCount(input)
@@ -19,7 +20,7 @@ extension Execution {
         product.output_stride = engine.buffers[output.value].stride / 4
         product.bias = engine.vector(bias)
         product.accumulate = accumulate
-        let kernel = engine.products[Int(matrix.packing.rawValue)]
+        let kernel = engine.product(of: matrix.packing)
         let tiles = (matrix.rows + Packing.tileRows - 1) / Packing.tileRows
         // Kernels take many rows through two tiles at once.
         let tilesInUnit = product.rows <= Execution.rowsThatStream ? 1 : 2

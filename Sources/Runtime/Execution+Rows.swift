@@ -10,7 +10,8 @@ extension Execution {
             switch session.step.rows[row].input {
             case .token(let token):
                 lathe_unpack_row(
-                    table.packing.kernelPacking, table.bytes, table.columns, Int(token), destination)
+                    table.packing.kernelPacking, table.packing.groupColumns, table.bytes, table.columns, Int(token),
+                    destination)
             case .embedding(let index):
                 session.embeddings[index].withUnsafeBufferPointer { values in
                     for (column, value) in values.enumerated() { destination[column] = value }

@@ -127,8 +127,8 @@ struct Execution {
         kernels.quantize_row(scratch, range.count, slice)
         // A quantized row is all values, then all scales, then all sums (kernels.h).
         let destination = bytes(buffer, row: row)
-        let (groups, sliceGroups) = (place.width / Packing.group, range.count / Packing.group)
-        let firstGroup = range.lowerBound / Packing.group
+        let (groups, sliceGroups) = (place.width / Packing.blockColumns, range.count / Packing.blockColumns)
+        let firstGroup = range.lowerBound / Packing.blockColumns
         (destination + range.lowerBound).update(from: slice, count: range.count)
         for part in 0..<2 {
             (destination + place.width + (part * groups + firstGroup) * 4)

@@ -30,20 +30,21 @@ extension KeyValueCache {
             let (row, other) = (source % tile, destination % tile)
             switch element {
             case .float16, .float32:
-                let bytes = element.packing.unitBytes
+                let bytes = element == .float32 ? 4 : 2
                 for dimension in 0..<dimensions {
                     (to + (dimension * tile + other) * bytes)
                         .copyMemory(from: from + (dimension * tile + row) * bytes, byteCount: bytes)
                 }
             case .int8:
-                // A block of 32 dimensions: 8 lines of 16 slots with 4 codes each, then 16 scales of 2 bytes.
-                for block in 0..<dimensions / Packing.group {
-                    let at = block * element.packing.unitBytes
+                // A group of 32 dimensions: 8 lines of 16 slots with 4 codes each, then 16 scales of 2 bytes.
+                let codes = IntegerCodes.int8Symmetric
+                for block in 0..<dimensions / Packing.blockColumns {
+                    let at = block * (codes.blockBytes + codes.numberBytes)
                     for line in 0..<8 {
                         (to + at + (line * tile + other) * 4)
                             .copyMemory(from: from + at + (line * tile + row) * 4, byteCount: 4)
                     }
-                    let scales = at + 8 * tile * 4
+                    let scales = at + codes.blockBytes
                     (to + scales + other * 2).copyMemory(from: from + scales + row * 2, byteCount: 2)
                 }
             }

@@ -37,7 +37,7 @@ struct KeepsValuesTests {
             let bytes = base.assumingMemoryBound(to: UInt8.self)
             for row in 0..<rowCount {
                 var recovered = [Float](repeating: .nan, count: columns)
-                lathe_unpack_row(packing.kernelPacking, bytes, columns, row, &recovered)
+                lathe_unpack_row(packing.kernelPacking, packing.groupColumns, bytes, columns, row, &recovered)
                 rows.append(
                     PackedRow(
                         name: name, type: sources.sources[row].weight.tensor.type, stored: sources.values(row),
@@ -51,7 +51,7 @@ struct KeepsValuesTests {
         _ packing: Packing, _ weights: UnsafePointer<UInt8>, _ columns: Int, _ row: Int
     ) -> [Float] {
         var codes = [UInt8](repeating: 0, count: columns)
-        var scales = [UInt16](repeating: 0, count: columns / Packing.group)
+        var scales = [UInt16](repeating: 0, count: columns / Packing.blockColumns)
         var minimums = scales
         codes.withUnsafeMutableBufferPointer { codes in
             scales.withUnsafeMutableBufferPointer { scales in
@@ -59,9 +59,11 @@ struct KeepsValuesTests {
                     var destination = lathe_weight_row(
                         values: nil, codes: codes.baseAddress, scales: scales.baseAddress,
                         minimums: minimums.baseAddress)
-                    let tile = row / Packing.tileRows * lathe_tile_bytes(packing.kernelPacking, columns)
+                    let tile =
+                        row / Packing.tileRows * lathe_tile_bytes(packing.kernelPacking, packing.groupColumns, columns)
                     lathe_extract_row(
-                        packing.kernelPacking, weights + tile, columns, row % Packing.tileRows, &destination)
+                        packing.kernelPacking, packing.groupColumns, weights + tile, columns, row % Packing.tileRows,
+                        &destination)
                 }
             }
         }
@@ -166,7 +168,7 @@ struct KeepsValuesTests {
     func groups(precision: WeightPrecision) throws {
         for row in try KeepsValuesTests.golden(precision) {
             for (group, scale) in row.scales.enumerated() {
-                let columns = group * Packing.group..<(group + 1) * Packing.group
+                let columns = group * Packing.blockColumns..<(group + 1) * Packing.blockColumns
                 let (lowest, highest) = (row.stored[columns].min() ?? 0, row.stored[columns].max() ?? 0)
                 // The step is what the group needs: its range, or its largest magnitude, over the codes that there are.
                 let step = precision == .w8 ? max(-lowest, highest) / 127 : (highest - lowest) / 15
@@ -177,7 +179,7 @@ struct KeepsValuesTests {
                     #expect(abs(row.recovered[column] - row.stored[column]) <= scale / 2 + slack, "\(row.name)")
                 }
             }
-            #expect(row.scales.count == row.stored.count / Packing.group)
+            #expect(row.scales.count == row.stored.count / Packing.blockColumns)
         }
     }
 }

@@ -12,18 +12,26 @@ struct LayoutAgreementTests {
     @Test("bytes of a tile", arguments: Packing.allCases)
     func tileBytes(packing: Packing) {
         for columns in LayoutAgreementTests.widths {
-            #expect(packing.tileBytes(columns: columns) ?? 0 == lathe_tile_bytes(packing.kernelPacking, columns))
+            #expect(
+                packing.tileBytes(columns: columns) ?? 0
+                    == lathe_tile_bytes(packing.kernelPacking, packing.groupColumns, columns))
         }
         // Where the size no longer fits: the same on both sides of the largest that does.
-        let group = packing.isFloat ? 1 : Packing.group
-        let unit = packing.unitBytes * (packing.isFloat ? Packing.tileRows : 1)
-        let most = Int.max / unit * group
-        for columns in [most - group, most] + (most <= Int.max - group ? [most + group, Int.max / group * group] : []) {
+        let block: Int
+        let unit: Int
+        switch packing {
+        case .float32: (block, unit) = (1, 4 * Packing.tileRows)
+        case .float16, .bfloat16: (block, unit) = (1, 2 * Packing.tileRows)
+        case .integer(let codes, _): (block, unit) = (Packing.blockColumns, codes.blockBytes + codes.numberBytes)
+        }
+        let most = Int.max / unit * block
+        for columns in [most - block, most] + (most <= Int.max - block ? [most + block, Int.max / block * block] : []) {
             #expect(
-                packing.tileBytes(columns: columns) ?? 0 == lathe_tile_bytes(packing.kernelPacking, columns),
+                packing.tileBytes(columns: columns) ?? 0
+                    == lathe_tile_bytes(packing.kernelPacking, packing.groupColumns, columns),
                 "\(columns)")
         }
-        #expect(lathe_tile_bytes(packing.kernelPacking, most) > 0)
+        #expect(lathe_tile_bytes(packing.kernelPacking, packing.groupColumns, most) > 0)
         #expect(packing.tileBytes(columns: 0) == nil)
     }
 
@@ -31,7 +39,9 @@ struct LayoutAgreementTests {
     func matrixBytes(packing: Packing) {
         for rows in [1, 15, 16, 17, 31, 32, 33, 49152] {
             let tiles = (rows + Int(LATHE_TILE_ROWS) - 1) / Int(LATHE_TILE_ROWS)
-            #expect(packing.matrixBytes(rows: rows, columns: 96) == tiles * lathe_tile_bytes(packing.kernelPacking, 96))
+            #expect(
+                packing.matrixBytes(rows: rows, columns: 96) == tiles
+                    * lathe_tile_bytes(packing.kernelPacking, packing.groupColumns, 96))
         }
     }
 
@@ -41,7 +51,7 @@ struct LayoutAgreementTests {
             let buffer = Buffer(name: [], element: .quantized, rows: .step, width: width, offset: 0)
             #expect(buffer.rowStride == lathe_quantized_row_bytes(width), "\(width)")
         }
-        #expect(Packing.group == Int(LATHE_GROUP))
+        #expect(Packing.blockColumns == Int(LATHE_BLOCK))
         #expect(Packing.tileRows == Int(LATHE_TILE_ROWS))
     }
 

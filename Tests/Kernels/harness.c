@@ -36,12 +36,13 @@ static void expect_same(const void *a, const void *b, size_t bytes, const char *
 }
 
 static const char *const packing_names[LATHE_PACKING_COUNT] = {
-    "f32", "f16", "bf16", "int4 symmetric", "int4 affine", "int5 symmetric", "int5 affine", "int8 symmetric",
+    "f32",         "f16",            "bf16",           "int4 symmetric", "int4 affine",   "int5 symmetric",
+    "int5 affine", "int8 symmetric", "int6 symmetric", "int3 centered",  "int2 centered",
 };
 
 typedef struct shape {
     lathe_packing packing;
-    size_t rows, outputs, columns;
+    size_t rows, outputs, columns, group;
     bool extreme;  // codes all ones or all zeros, activations -127 or 127
 } shape;
 
@@ -49,10 +50,10 @@ static size_t tiles_of(const shape *s) { return (s->outputs + 15) / 16; }
 
 /// Packs logical rows through lathe_pack_row, so padding rows are zero.
 static uint8_t *take_weights(random_source *source, const shape *s) {
-    const size_t tile_bytes = lathe_tile_bytes(s->packing, s->columns);
+    const size_t tile_bytes = lathe_tile_bytes(s->packing, s->group, s->columns);
     uint8_t *weights = take(tiles_of(s) * tile_bytes);
     memset(weights, 0, tiles_of(s) * tile_bytes);
-    const size_t groups = s->columns / LATHE_GROUP;
+    const size_t groups = s->columns / LATHE_BLOCK;
     uint16_t *halves = take(s->columns * 4), *scales = take(groups * 2), *minimums = take(groups * 2);
     uint8_t *codes = take(s->columns);
     for (size_t row = 0; row < s->outputs; row++) {
@@ -69,7 +70,7 @@ static uint8_t *take_weights(random_source *source, const shape *s) {
             minimums[g] = next_half(source);
         }
         const lathe_weight_row logical = {halves, codes, scales, minimums};
-        lathe_pack_row(s->packing, weights + row / 16 * tile_bytes, s->columns, row % 16, &logical);
+        lathe_pack_row(s->packing, s->group, weights + row / 16 * tile_bytes, s->columns, row % 16, &logical);
     }
     free(halves), free(scales), free(minimums), free(codes);
     return weights;
@@ -82,7 +83,7 @@ static uint8_t *take_input(random_source *source, const shape *s, size_t *stride
     }
     *stride = lathe_quantized_row_bytes(s->columns);
     uint8_t *input = take(*stride * s->rows);
-    const size_t groups = s->columns / LATHE_GROUP;
+    const size_t groups = s->columns / LATHE_BLOCK;
     for (size_t row = 0; row < s->rows; row++) {
         int8_t *values = (int8_t *)(input + row * *stride);
         float *scales = (float *)(values + s->columns);
@@ -90,12 +91,12 @@ static uint8_t *take_input(random_source *source, const shape *s, size_t *stride
         for (size_t g = 0; g < groups; g++) {
             const uint32_t bits = next_bits(source);
             sums[g] = 0;
-            for (size_t k = 0; k < LATHE_GROUP; k++) {
+            for (size_t k = 0; k < LATHE_BLOCK; k++) {
                 const int random = (int)(next_bits(source) % 255) - 127;
                 const int either = random < 0 ? -127 : 127;
                 const int extreme = bits % 4 == 0 ? 127 : bits % 4 == 1 ? -127 : either;
                 const int value = s->extreme ? extreme : random;
-                values[g * LATHE_GROUP + k] = (int8_t)value;
+                values[g * LATHE_BLOCK + k] = (int8_t)value;
                 sums[g] += value;
             }
             scales[g] = bits % 16 == 2 ? 0.0f : next_unit(source) * next_unit(source);
@@ -116,7 +117,7 @@ static void compare_product(random_source *source, const shape *s) {
     for (unsigned flags = 0; flags < 4; flags++) {
         for (size_t part = 0; part < 2; part++) {
             lathe_product product = {
-                .weights = weights, .outputs = s->outputs, .columns = s->columns, .input = input,
+                .weights = weights, .outputs = s->outputs, .columns = s->columns, .group = s->group, .input = input,
                 .input_stride = input_stride, .rows = s->rows, .output_stride = output_stride,
                 .bias = flags & 1 ? bias : NULL, .accumulate = flags & 2,
                 .tile_begin = part == 0 ? 0 : tiles_of(s) / 3,
@@ -145,25 +146,33 @@ static void compare_product(random_source *source, const shape *s) {
 static void compare_products(random_source *source) {
     static const size_t rows[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 32};
     static const size_t outputs[] = {1, 15, 16, 17, 48, 50, 80, 113};
-    static const size_t float_columns[] = {1, 3, 31, 65}, integer_columns[] = {32, 64, 96, 224};
-    for (int packing = 0; packing < LATHE_PACKING_COUNT; packing++) {
+    static const size_t groups[] = {32, 64, 128};
+    static const size_t float_columns[] = {1, 3, 31, 65}, integer_columns[] = {32, 96, 160, 224};
+    for (int p = 0; p < LATHE_PACKING_COUNT; p++) {
+        const lathe_packing packing = (lathe_packing)p;
         for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
             for (size_t n = 0; n < sizeof outputs / sizeof *outputs; n++) {
                 for (size_t k = 0; k < 4; k++) {
-                    shape s = {(lathe_packing)packing, rows[r], outputs[n],
-                               packing <= LATHE_BF16 ? float_columns[k] : integer_columns[k], k % 2 == 1};
+                    // Every group meets every number of rows, outputs and columns.
+                    const size_t columns = packing <= LATHE_BF16 ? float_columns[k] : integer_columns[k];
+                    const shape s = {packing, rows[r], outputs[n], columns, groups[(r + n + k) % 3], (r + k) % 2 == 1};
                     compare_product(source, &s);
                 }
             }
         }
-        // More weights than one panel.
-        compare_product(source, &(shape){(lathe_packing)packing, 13, 16 * 15 + 7, 1120, false});
-        // More rows than one block, more tiles than one panel, and more columns than are interleaved at once.
-        compare_product(source, &(shape){(lathe_packing)packing, 128, 16 * 70, 64, false});
-        for (size_t few = 2; few <= 8; few++) {
-            compare_product(source, &(shape){(lathe_packing)packing, few, 40, 32 * (512 / few + 3), true});
+        for (size_t g = 0; g < (packing <= LATHE_BF16 ? 1 : 3); g++) {
+            const size_t group = groups[g];
+            // More weights than one panel.
+            compare_product(source, &(shape){packing, 13, 16 * 15 + 7, 1120, group, false});
+            // More rows than one block, more tiles than one panel, and more columns than are interleaved at once.
+            compare_product(source, &(shape){packing, 128, 16 * 70, 64, group, false});
+            for (size_t few = 2; few <= 8; few++) {
+                compare_product(source, &(shape){packing, few, 40, 32 * (512 / few + 3), group, true});
+            }
+            compare_product(source, &(shape){packing, 1, 20, 32 * 521, group, false});
+            // Chunks that end within a group.
+            compare_product(source, &(shape){packing, 25, 16 * 32, 32 * 37, group, false});
         }
-        compare_product(source, &(shape){(lathe_packing)packing, 1, 20, 32 * 520, false});
     }
 }
 
@@ -325,7 +334,7 @@ static const lathe_packing cache_packings[] = {LATHE_F32, LATHE_F16, LATHE_INT8_
 
 static void compare_stores(random_source *source, lathe_packing packing, size_t dimensions, size_t slot, size_t count) {
     const size_t stride = dimensions + 3, slots = slot + count;
-    const size_t key_bytes = (slots + 15) / 16 * lathe_tile_bytes(packing, dimensions);
+    const size_t key_bytes = (slots + 15) / 16 * lathe_tile_bytes(packing, LATHE_BLOCK, dimensions);
     const size_t value_bytes = slots * lathe_value_bytes(packing, dimensions);
     float *x = take_floats(source, count * stride);
     static const uint32_t odd[] = {0x7fc00000, 0xffc00000, 0x7f800000, 0xff800000, 0x477fe000, 0x477fffff,

@@ -127,7 +127,7 @@ struct AttentionTests {
         var random = RandomSource(46)
         let (dimensions, slots) = (64, 21)
         let source = random.floats(slots * dimensions)
-        var keys = [UInt8](repeating: 0, count: 2 * lathe_tile_bytes(packing, dimensions))
+        var keys = [UInt8](repeating: 0, count: 2 * lathe_tile_bytes(packing, 32, dimensions))
         let kernels = AvailableKernels.scalar.table
         kernels.store_keys(packing, source, dimensions, 5, dimensions, &keys, 0)
         Array(source[(5 * dimensions)...]).withUnsafeBufferPointer {
@@ -135,7 +135,7 @@ struct AttentionTests {
         }
         var row = [Float](repeating: 0, count: dimensions)
         for slot in 0..<slots {
-            lathe_unpack_row(packing, keys, dimensions, slot, &row)
+            lathe_unpack_row(packing, 32, keys, dimensions, slot, &row)
             for d in 0..<dimensions {
                 let difference = abs(row[d] - source[slot * dimensions + d])
                 #expect(Double(difference) <= AttentionTests.rounding(packing) + 1e-4 * (packing == LATHE_F32 ? 0 : 1))
@@ -149,10 +149,10 @@ struct AttentionTests {
         source.replaceSubrange(0..<5, with: [.nan, .infinity, -.infinity, 1e30, -1e30])
         let largest: Float = packing == LATHE_F32 ? .greatestFiniteMagnitude : 65504
         let limit = packing == LATHE_F32 ? [largest, largest, -largest, 1e30, -1e30] : [largest, largest, -largest]
-        var keys = [UInt8](repeating: 0, count: lathe_tile_bytes(packing, 32))
+        var keys = [UInt8](repeating: 0, count: lathe_tile_bytes(packing, 32, 32))
         kernels.table.store_keys(packing, source, 32, 1, 32, &keys, 0)
         var row = [Float](repeating: 0, count: 32)
-        lathe_unpack_row(packing, keys, 32, 0, &row)
+        lathe_unpack_row(packing, 32, keys, 32, 0, &row)
         for (found, expected) in zip(row, limit) {
             // An int8 scale is a half, and so rounded.
             #expect(abs(found - expected) <= (packing == LATHE_INT8_SYMMETRIC ? 32 : 0), "\(found)")

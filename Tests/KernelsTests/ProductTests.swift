@@ -59,10 +59,10 @@ struct ProductCase {
     let columns: Int
     static let gap = 3
 
-    init(packing: lathe_packing, rows: Int, outputs: Int, columns: Int, extreme: Bool, random: inout RandomSource) {
+    init(format: Format, rows: Int, outputs: Int, columns: Int, extreme: Bool, random: inout RandomSource) {
         weights = WeightMatrix(
-            packing: packing, outputs: outputs, columns: columns, extreme: extreme, random: &random)
-        input = ProductInput(packing: packing, rows: rows, columns: columns, extreme: extreme, random: &random)
+            format: format, outputs: outputs, columns: columns, extreme: extreme, random: &random)
+        input = ProductInput(packing: format.packing, rows: rows, columns: columns, extreme: extreme, random: &random)
         bias = random.floats(outputs, size: 10)
         before = random.floats(rows * (outputs + ProductCase.gap), size: 10)
         self.outputs = outputs
@@ -81,12 +81,12 @@ struct ProductCase {
             output.withUnsafeMutableBufferPointer { output in
                 var product = lathe_product(
                     weights: weights.start, outputs: outputs, columns: columns,
-                    input: input.start(row: rows.lowerBound),
+                    group: weights.format.group, input: input.start(row: rows.lowerBound),
                     input_stride: input.stride, rows: rows.count,
                     output: output.baseAddress?.advanced(by: rows.lowerBound * stride), output_stride: stride,
                     bias: hasBias ? bias.baseAddress : nil, accumulate: accumulate, tile_begin: tiles.lowerBound,
                     tile_end: tiles.upperBound)
-                productFunction(kernels.table, weights.packing)?(&product)
+                productFunction(kernels.table, weights.format.packing)?(&product)
             }
         }
         return output
@@ -102,28 +102,28 @@ struct ProductTests {
     static let outputCounts = [1, 15, 16, 17, 48, 50]
 
     static func columnCounts(_ packing: lathe_packing) -> [Int] {
-        packing.isFloat ? [1, 3, 31, 65] : [32, 64, 96, 160]
+        packing.isFloat ? [1, 3, 31, 65] : [32, 96, 160, 288]
     }
 
-    @Test(arguments: lathe_packing.all)
-    func `the scalar product is the weighted sum`(packing: lathe_packing) {
+    @Test(arguments: Format.all)
+    func `the scalar product is the weighted sum`(format: Format) {
         var random = RandomSource(11)
-        for columns in ProductTests.columnCounts(packing) {
+        for columns in ProductTests.columnCounts(format.packing) {
             let one = ProductCase(
-                packing: packing, rows: 3, outputs: 50, columns: columns, extreme: false, random: &random)
+                format: format, rows: 3, outputs: 50, columns: columns, extreme: false, random: &random)
             for (hasBias, accumulate) in [(false, false), (true, false), (false, true), (true, true)] {
                 let result = one.run(.scalar, rows: 0..<3, hasBias: hasBias, accumulate: accumulate)
                 for row in 0..<3 {
                     for output in 0..<50 {
                         let terms = (0..<columns).map {
-                            one.weights.rows[output].weight($0, packing: packing) * one.input.values[row][$0]
+                            one.weights.rows[output].weight($0, format: format) * one.input.values[row][$0]
                         }
                         let at = row * (50 + ProductCase.gap) + output
                         let exact =
                             terms.reduce(0, +) + (hasBias ? Double(one.bias[output]) : 0)
                             + (accumulate ? Double(one.before[at]) : 0)
                         // An affine group's parts cancel, so its size is what its largest code would give.
-                        let size = terms.map(abs).reduce(20, +) + (packing.isFloat ? 0 : Double(columns) * 8000)
+                        let size = terms.map(abs).reduce(20, +) + (format.packing.isFloat ? 0 : Double(columns) * 8000)
                         #expect(abs(Double(result[at]) - exact) <= size * 0x1p-22)
                     }
                 }
@@ -131,32 +131,40 @@ struct ProductTests {
         }
     }
 
-    @Test func `the scalar integer product rounds once a group`() {
+    @Test(arguments: Format.integers)
+    func `the scalar integer product rounds once or twice for 32 columns`(format: Format) {
         var random = RandomSource(12)
         let one = ProductCase(
-            packing: LATHE_INT5_SYMMETRIC, rows: 1, outputs: 16, columns: 96, extreme: false, random: &random)
+            format: format, rows: 1, outputs: 16, columns: 224, extreme: false, random: &random)
         let result = one.run(.scalar, rows: 0..<1)
         for output in 0..<16 {
             var sum: Float = 0
-            for group in 0..<3 {
+            for block in 0..<7 {
                 let row = one.weights.rows[output]
-                let dot = (group * 32..<group * 32 + 32).reduce(0) {
-                    $0 + (Int(row.codes[$1]) - 16) * Int(one.input.bytes.load(fromByteOffset: $1, as: Int8.self))
+                let columns = block * 32..<block * 32 + 32
+                let activations = columns.map { Int(one.input.bytes.load(fromByteOffset: $0, as: Int8.self)) }
+                let dot = zip(columns, activations).reduce(0) {
+                    $0 + format.packing.level(row.codes[$1.0]) * $1.1
                 }
-                let scale = one.input.bytes.load(fromByteOffset: 96 + group * 4, as: Float.self)
+                let scale = one.input.bytes.load(fromByteOffset: 224 + block * 4, as: Float.self)
+                let group = block * 32 / format.group
                 sum.addProduct(Float(dot), Float(halfValue(row.scales[group])) * scale)
+                if format.packing.isAffine {
+                    let minimum = Float(halfValue(row.minimums[group]))
+                    sum.addProduct(minimum, scale * Float(activations.reduce(0, +)))
+                }
             }
             #expect(result[output].bitPattern == sum.bitPattern)
         }
     }
 
-    @Test(arguments: AvailableKernels.vector, lathe_packing.all)
-    func `products have the scalar bits for every tail`(kernels: AvailableKernels, packing: lathe_packing) {
+    @Test(arguments: AvailableKernels.vector, Format.all)
+    func `products have the scalar bits for every tail`(kernels: AvailableKernels, format: Format) {
         var random = RandomSource(13)
-        for (index, columns) in ProductTests.columnCounts(packing).enumerated() {
+        for (index, columns) in ProductTests.columnCounts(format.packing).enumerated() {
             for outputs in ProductTests.outputCounts {
                 let one = ProductCase(
-                    packing: packing, rows: 17, outputs: outputs, columns: columns, extreme: index == 1,
+                    format: format, rows: 17, outputs: outputs, columns: columns, extreme: index == 1,
                     random: &random)
                 for rows in ProductTests.rowCounts {
                     for (hasBias, accumulate) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -169,12 +177,12 @@ struct ProductTests {
         }
     }
 
-    @Test(arguments: AvailableKernels.all, lathe_packing.all)
-    func `a row's bits do not depend on the other rows`(kernels: AvailableKernels, packing: lathe_packing) {
+    @Test(arguments: AvailableKernels.all, Format.all)
+    func `a row's bits do not depend on the other rows`(kernels: AvailableKernels, format: Format) {
         var random = RandomSource(14)
-        let columns = packing.isFloat ? 65 : 96
+        let columns = format.packing.isFloat ? 65 : 96
         let one = ProductCase(
-            packing: packing, rows: 17, outputs: 50, columns: columns, extreme: false, random: &random)
+            format: format, rows: 17, outputs: 50, columns: columns, extreme: false, random: &random)
         let stride = 50 + ProductCase.gap
         for rows in ProductTests.rowCounts {
             let batch = one.run(kernels, rows: 0..<rows, hasBias: true)
@@ -186,12 +194,12 @@ struct ProductTests {
         }
     }
 
-    @Test(arguments: AvailableKernels.all, lathe_packing.all)
-    func `only the tiles asked for are written`(kernels: AvailableKernels, packing: lathe_packing) {
+    @Test(arguments: AvailableKernels.all, Format.all)
+    func `only the tiles asked for are written`(kernels: AvailableKernels, format: Format) {
         var random = RandomSource(15)
-        let columns = packing.isFloat ? 31 : 64
+        let columns = format.packing.isFloat ? 31 : 64
         let one = ProductCase(
-            packing: packing, rows: 3, outputs: 50, columns: columns, extreme: false, random: &random)
+            format: format, rows: 3, outputs: 50, columns: columns, extreme: false, random: &random)
         let whole = one.run(kernels, rows: 0..<3)
         for tiles in [0..<0, 0..<1, 1..<3, 2..<4, 3..<4, 3..<9, 4..<9] {
             let part = one.run(kernels, rows: 0..<3, tiles: tiles)
@@ -203,11 +211,11 @@ struct ProductTests {
         }
     }
 
-    @Test(arguments: AvailableKernels.vector, lathe_packing.all)
-    func `more weights than one panel keep the scalar bits`(kernels: AvailableKernels, packing: lathe_packing) {
+    @Test(arguments: AvailableKernels.vector, Format.all)
+    func `more weights than one panel keep the scalar bits`(kernels: AvailableKernels, format: Format) {
         var random = RandomSource(16)
         let one = ProductCase(
-            packing: packing, rows: 7, outputs: 235, columns: 1120, extreme: false, random: &random)
+            format: format, rows: 7, outputs: 235, columns: 1120, extreme: false, random: &random)
         #expect(one.run(kernels, rows: 0..<7).bitPatterns == one.run(.scalar, rows: 0..<7).bitPatterns)
     }
 }

@@ -63,6 +63,7 @@ extension lathe_packing {
     static let floats = [LATHE_F32, LATHE_F16, LATHE_BF16]
     static let integers = [
         LATHE_INT4_SYMMETRIC, LATHE_INT4_AFFINE, LATHE_INT5_SYMMETRIC, LATHE_INT5_AFFINE, LATHE_INT8_SYMMETRIC,
+        LATHE_INT6_SYMMETRIC, LATHE_INT3_CENTERED, LATHE_INT2_CENTERED,
     ]
 
     var isFloat: Bool { lathe_packing.floats.contains(self) }
@@ -71,10 +72,37 @@ extension lathe_packing {
 
     var codeBits: Int {
         switch self {
+        case LATHE_INT2_CENTERED: 2
+        case LATHE_INT3_CENTERED: 3
         case LATHE_INT4_SYMMETRIC, LATHE_INT4_AFFINE: 4
         case LATHE_INT5_SYMMETRIC, LATHE_INT5_AFFINE: 5
+        case LATHE_INT6_SYMMETRIC: 6
         default: 8
         }
     }
-    var zeroCode: Int { isAffine ? 0 : 1 << (codeBits - 1) }
+
+    /// What a code stands for, in units of the scale, but for the minimum of the affine packings.
+    func level(_ code: UInt8) -> Int {
+        switch self {
+        case LATHE_INT4_AFFINE, LATHE_INT5_AFFINE: Int(code)
+        case LATHE_INT3_CENTERED: [-7, -5, -3, -1, 1, 3, 5, 7][Int(code)]
+        case LATHE_INT2_CENTERED: [-3, -1, 1, 3][Int(code)]
+        default: Int(code) - (1 << (codeBits - 1))
+        }
+    }
+}
+
+/// A packing and the columns that share a scale in it.
+struct Format: CustomTestStringConvertible, Sendable {
+    let packing: lathe_packing
+    let group: Int
+
+    var testDescription: String { "packing \(packing.rawValue)" + (packing.isFloat ? "" : ", groups of \(group)") }
+
+    static let integers = lathe_packing.integers.flatMap { packing in
+        [32, 64, 128].map { Format(packing: packing, group: $0) }
+    }
+    static let all = lathe_packing.floats.map { Format(packing: $0, group: 0) } + integers
+
+    func groupCount(_ columns: Int) -> Int { (columns + group - 1) / group }
 }

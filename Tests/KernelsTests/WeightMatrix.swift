@@ -7,18 +7,20 @@ struct WeightRow: Equatable {
     var scales: [UInt16] = []
     var minimums: [UInt16] = []
 
-    init(zerosFor packing: lathe_packing, columns: Int) {
+    init(zerosFor format: Format, columns: Int) {
+        let packing = format.packing
         if packing.isFloat {
             values = Array(repeating: 0, count: columns * packing.elementBytes)
         } else {
             codes = Array(repeating: 0, count: columns)
-            scales = Array(repeating: 0, count: columns / 32)
+            scales = Array(repeating: 0, count: format.groupCount(columns))
             minimums = packing.isAffine ? scales : []
         }
     }
 
-    init(packing: lathe_packing, columns: Int, extreme: Bool, random: inout RandomSource) {
-        self.init(zerosFor: packing, columns: columns)
+    init(format: Format, columns: Int, extreme: Bool, random: inout RandomSource) {
+        self.init(zerosFor: format, columns: columns)
+        let packing = format.packing
         switch packing {
         case LATHE_F16:
             values = random.halves(columns).flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }
@@ -30,8 +32,8 @@ struct WeightRow: Equatable {
             let largest = UInt8(truncatingIfNeeded: (1 << packing.codeBits) - 1)
             let extremeCode = random.bits() % 2 == 0 ? 0 : largest
             codes = random.bytes(columns).map { extreme ? extremeCode : $0 & largest }
-            scales = random.halves(columns / 32)
-            minimums = packing.isAffine ? random.halves(columns / 32) : []
+            scales = random.halves(format.groupCount(columns))
+            minimums = packing.isAffine ? random.halves(format.groupCount(columns)) : []
         }
     }
 
@@ -52,7 +54,8 @@ struct WeightRow: Equatable {
     }
 
     /// Column `k`'s weight by the packing's formula.
-    func weight(_ k: Int, packing: lathe_packing) -> Double {
+    func weight(_ k: Int, format: Format) -> Double {
+        let packing = format.packing
         switch packing {
         case LATHE_F32, LATHE_BF16:
             let bytes = packing.elementBytes
@@ -64,31 +67,32 @@ struct WeightRow: Equatable {
                     }))
         case LATHE_F16: return halfValue(UInt16(values[2 * k]) | UInt16(values[2 * k + 1]) << 8)
         default:
-            let minimum = packing.isAffine ? halfValue(minimums[k / 32]) : 0
-            return halfValue(scales[k / 32]) * Double(Int(codes[k]) - packing.zeroCode) + minimum
+            let minimum = packing.isAffine ? halfValue(minimums[k / format.group]) : 0
+            return halfValue(scales[k / format.group]) * Double(packing.level(codes[k])) + minimum
         }
     }
 }
 
 /// A packed matrix beside its logical rows, at a 64-byte boundary.
 final class WeightMatrix {
-    let packing: lathe_packing
+    let format: Format
     let columns: Int
     let rows: [WeightRow]
     let bytes: UnsafeMutableRawBufferPointer
 
-    init(packing: lathe_packing, outputs: Int, columns: Int, extreme: Bool = false, random: inout RandomSource) {
-        self.packing = packing
+    init(format: Format, outputs: Int, columns: Int, extreme: Bool = false, random: inout RandomSource) {
+        self.format = format
         self.columns = columns
-        let tileBytes = lathe_tile_bytes(packing, columns)
+        let tileBytes = lathe_tile_bytes(format.packing, format.group, columns)
         bytes = .allocate(byteCount: (outputs + 15) / 16 * tileBytes, alignment: 64)
         bytes.initializeMemory(as: UInt8.self, repeating: 0)
         var logical: [WeightRow] = []
         for index in 0..<outputs {
-            var row = WeightRow(packing: packing, columns: columns, extreme: extreme, random: &random)
+            var row = WeightRow(format: format, columns: columns, extreme: extreme, random: &random)
             let tile = bytes.baseAddress?.advanced(by: index / 16 * tileBytes)
             row.withKernelRow {
-                lathe_pack_row(packing, tile?.assumingMemoryBound(to: UInt8.self), columns, index % 16, $0)
+                lathe_pack_row(
+                    format.packing, format.group, tile?.assumingMemoryBound(to: UInt8.self), columns, index % 16, $0)
             }
             logical.append(row)
         }

@@ -3,42 +3,50 @@ import Plans
 
 /// Weights that are a function of tensor, row and column, and their packed form, written straight from formats/plan.md.
 enum LogicalWeights {
-    /// One integer-packed value: value = scale * (code - zero) + minimum.
+    /// One integer-packed value: value = scale * (step * code - zero) + minimum.
     struct Code {
         var code: Int
         var scale: Float16
         var minimum: Float16
     }
 
+    /// The page's table of integer packings: the widths of a block's planes, how its fifth bits lie, and what a code
+    /// means.
+    private static func kind(
+        _ codes: IntegerCodes
+    ) -> (planes: [Int], hasMasks: Bool, bits: Int, step: Int, zero: Int, isAffine: Bool) {
+        switch codes {
+        case .int4Symmetric: ([4], false, 4, 1, 8, false)
+        case .int4Affine: ([4], false, 4, 1, 0, true)
+        case .int5Symmetric: ([4], true, 5, 1, 16, false)
+        case .int5Affine: ([4], true, 5, 1, 0, true)
+        case .int8Symmetric: ([8], false, 8, 1, 128, false)
+        case .int6Symmetric: ([4, 2], false, 6, 1, 32, false)
+        case .int3Centered: ([2, 1], false, 3, 2, 7, false)
+        case .int2Centered: ([2], false, 2, 2, 3, false)
+        }
+    }
+
     static func element(_ tensor: Int, _ row: Int, _ column: Int) -> Float {
         Float((tensor * 31 + row * 7 + column * 3) % 201 - 100) / 64
     }
 
-    static func code(_ packing: Packing, _ tensor: Int, _ row: Int, _ column: Int) -> Code {
-        let bits: Int
-        switch packing {
-        case .int4Symmetric, .int4Affine: bits = 4
-        case .int5Symmetric, .int5Affine: bits = 5
-        default: bits = 8
-        }
-        let group = column / 32
-        let isAffine = packing == .int4Affine || packing == .int5Affine
+    static func code(_ codes: IntegerCodes, _ group: GroupSize, _ tensor: Int, _ row: Int, _ column: Int) -> Code {
+        let kind = kind(codes)
+        let group = column / group.rawValue
         return Code(
-            code: (tensor * 5 + row * 11 + column * 13) % (1 << bits), scale: Float16(row + group * 16 + 1) / 1024,
-            minimum: isAffine ? -Float16(row + group * 3) / 64 : 0)
+            code: (tensor * 5 + row * 11 + column * 13) % (1 << kind.bits), scale: Float16(row + group * 16 + 1) / 1024,
+            minimum: kind.isAffine ? -Float16(row + group * 3) / 64 : 0)
     }
 
     static func value(_ packing: Packing, _ tensor: Int, _ row: Int, _ column: Int) -> Double {
-        let zero: Int
         switch packing {
         case .float32, .float16, .bfloat16: return Double(element(tensor, row, column))
-        case .int4Symmetric: zero = 8
-        case .int5Symmetric: zero = 16
-        case .int8Symmetric: zero = 128
-        case .int4Affine, .int5Affine: zero = 0
+        case .integer(let codes, let group):
+            let kind = kind(codes)
+            let code = code(codes, group, tensor, row, column)
+            return Double(code.scale) * Double(kind.step * code.code - kind.zero) + Double(code.minimum)
         }
-        let code = code(packing, tensor, row, column)
-        return Double(code.scale) * Double(code.code - zero) + Double(code.minimum)
     }
 
     /// The whole weights section.
@@ -51,12 +59,16 @@ enum LogicalWeights {
                 for column in 0..<count { append(element(index, 0, column).bitPattern, to: &bytes) }
             case .matrix(let packing, let rows, let columns):
                 for tile in stride(from: 0, to: rows, by: 16) {
-                    if packing.isFloat {
-                        packFloatTile(packing, index, tile..<min(tile + 16, rows), columns, &bytes)
-                    } else {
-                        for group in stride(from: 0, to: columns, by: 32) {
-                            packBlock(packing, index, tile..<min(tile + 16, rows), group, &bytes)
+                    let tile = tile..<min(tile + 16, rows)
+                    guard case .integer(let codes, let group) = packing else {
+                        packFloatTile(packing, index, tile, columns, &bytes)
+                        continue
+                    }
+                    for first in stride(from: 0, to: columns, by: group.rawValue) {
+                        for block in stride(from: first, to: min(first + group.rawValue, columns), by: 32) {
+                            packBlock(codes, group, index, tile, block, &bytes)
                         }
+                        packNumbers(codes, group, index, tile, first, &bytes)
                     }
                 }
             }
@@ -80,31 +92,44 @@ enum LogicalWeights {
     }
 
     private static func packBlock(
-        _ packing: Packing, _ tensor: Int, _ rows: Range<Int>, _ group: Int, _ bytes: inout [UInt8]
+        _ codes: IntegerCodes, _ group: GroupSize, _ tensor: Int, _ rows: Range<Int>, _ first: Int,
+        _ bytes: inout [UInt8]
     ) {
-        var low = [UInt8](repeating: 0, count: packing == .int8Symmetric ? 512 : 256)
-        var masks = [UInt64](repeating: 0, count: 8)
-        var scales = [UInt16](repeating: 0, count: 16)
-        var minimums = [UInt16](repeating: 0, count: 16)
-        for row in rows {
-            let lane = row - rows.lowerBound
-            for column in 0..<32 {
-                let code = code(packing, tensor, row, group + column)
-                scales[lane] = code.scale.bitPattern
-                minimums[lane] = code.minimum.bitPattern
-                let position = lane * 4 + column % 4
-                if packing == .int8Symmetric {
-                    low[column / 4 * 64 + position] = UInt8(code.code)
-                } else {
-                    low[column / 8 * 64 + position] |= UInt8(code.code & 15) << (column % 8 < 4 ? 0 : 4)
-                    masks[column / 4] |= UInt64(code.code >> 4) << UInt64(position)
+        let kind = kind(codes)
+        var low = 0
+        for width in kind.planes {
+            var plane = [UInt8](repeating: 0, count: 64 * width)
+            for (lane, row) in rows.enumerated() {
+                for column in 0..<32 {
+                    let code = code(codes, group, tensor, row, first + column).code >> low & (1 << width - 1)
+                    let bit = column / 4 * width
+                    plane[bit / 8 * 64 + lane * 4 + column % 4] |= UInt8(code << (bit % 8))
                 }
             }
+            bytes += plane
+            low += width
         }
-        bytes += low
-        if packing == .int5Symmetric || packing == .int5Affine { for mask in masks { append(mask, to: &bytes) } }
-        for scale in scales { append(scale, to: &bytes) }
-        if packing == .int4Affine || packing == .int5Affine { for minimum in minimums { append(minimum, to: &bytes) } }
+        guard kind.hasMasks else { return }
+        var masks = [UInt64](repeating: 0, count: 8)
+        for (lane, row) in rows.enumerated() {
+            for column in 0..<32 {
+                let fifth = code(codes, group, tensor, row, first + column).code >> 4
+                masks[column / 4] |= UInt64(fifth) << UInt64(lane * 4 + column % 4)
+            }
+        }
+        for mask in masks { append(mask, to: &bytes) }
+    }
+
+    /// The scales, and the minimums, of the group that begins at column `first`.
+    private static func packNumbers(
+        _ codes: IntegerCodes, _ group: GroupSize, _ tensor: Int, _ rows: Range<Int>, _ first: Int,
+        _ bytes: inout [UInt8]
+    ) {
+        let lanes = (0..<16).map { lane in
+            lane < rows.count ? code(codes, group, tensor, rows.lowerBound + lane, first) : nil
+        }
+        for lane in lanes { append(lane?.scale.bitPattern ?? 0, to: &bytes) }
+        if kind(codes).isAffine { for lane in lanes { append(lane?.minimum.bitPattern ?? 0, to: &bytes) } }
     }
 
     private static func append(_ value: some FixedWidthInteger, to bytes: inout [UInt8]) {

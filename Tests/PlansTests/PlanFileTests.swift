@@ -204,6 +204,29 @@ import Testing
         }
     }
 
+    @Test func aGroupIsOneOfThreeSizesAndFloatsHaveNone() throws {
+        let section = try image.entry(.tensors)
+        for (index, tensor) in SmallPlan.program().tensors.enumerated() {
+            let rule: String
+            let groups: [Int]
+            if case .matrix(.integer, _, _) = tensor.layout {
+                rule = "a group of an integer packing has 32, 64 or 128 columns"
+                groups = [0, 1, 16, 31, 96, 256, Int(UInt32.max)]
+            } else {
+                rule = "floats have no groups"
+                groups = [1, 32, 64, 128, Int(UInt32.max)]
+            }
+            for group in groups {
+                var damaged = image
+                damaged.set(UInt64(group), at: section.range.lowerBound + 16 + index * 40 + 36, size: 4)
+                damaged.reseal(section)
+                let error = try #require(try damaged.refusal())
+                #expect("\(error.rule)" == rule)
+                #expect(error.place == .tensor(index) && error.found == .number(group) && error.exitCode == 65)
+            }
+        }
+    }
+
     @Test func aLaterKindThatMayBeIgnoredIsPassedOver() throws {
         var extended = image
         let start = (image.bytes.count + 63) / 64 * 64

@@ -13,6 +13,7 @@ import Testing
         struct Tensor: Decodable {
             var name: String
             var packing: String?
+            var group: Int?
             var rows: Int
             var columns: Int
             var offset: Int
@@ -81,6 +82,12 @@ import Testing
             #expect(summary.sections.map(\.crc32) == plan.sections.map(\.checksum))
             #expect(summary.sections.map(\.offset) == plan.sections.map(\.offset))
             #expect(summary.tensors.map(\.offset) == plan.program.tensors.map(\.offset))
+            #expect(
+                summary.tensors.map(\.group)
+                    == plan.program.tensors.map { tensor -> Int? in
+                        guard case .matrix(.integer(_, let group), _, _) = tensor.layout else { return nil }
+                        return group.rawValue
+                    })
             #expect(summary.tensors.map(\.bytes) == plan.program.tensors.map(\.byteCount))
             #expect(summary.tensors.map { [UInt8]($0.name.utf8) } == plan.program.tensors.map(\.name))
             #expect(summary.program.buffers.map(\.width) == plan.program.buffers.map(\.width))
@@ -108,7 +115,7 @@ import Testing
             var seen: Set<UInt32> = []
             for (index, tensor) in SmallPlan.program().tensors.enumerated() {
                 guard case .matrix(let packing, let rows, let columns) = tensor.layout else { continue }
-                seen.insert(packing.rawValue)
+                seen.insert(packing.number)
                 let row = rows - 3
                 let name = String(decoding: tensor.name, as: UTF8.self)
                 let (output, status) = try run([path, "--tensor", name, "--row", "\(row)"])
@@ -116,7 +123,7 @@ import Testing
                 let values = try JSONDecoder().decode([Double].self, from: output)
                 #expect(values == (0..<columns).map { LogicalWeights.value(packing, index, row, $0) }, "\(name)")
             }
-            #expect(seen.count == Packing.allCases.count)
+            #expect(seen == Set(Packing.allCases.map(\.number)))
         }
     }
 
@@ -133,6 +140,14 @@ import Testing
                 damaged.resealHeader()
                 damages.append(damaged)
             }
+        }
+        // Groups that are none: of the table, which is float16, and of the first integer matrix.
+        let tensors = try image.entry(.tensors)
+        for (tensor, group) in [(0, 32), (1, 64), (3, 0), (3, 48), (3, 256)] {
+            var damaged = image
+            damaged.set(UInt64(group), at: tensors.range.lowerBound + 16 + tensor * 40 + 36, size: 4)
+            damaged.reseal(tensors)
+            damages.append(damaged)
         }
         for length in [0, 63, 300, image.bytes.count - 1] {
             damages.append(PlanImage(bytes: [UInt8](image.bytes[..<length])))

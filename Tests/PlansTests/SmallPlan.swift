@@ -1,7 +1,8 @@
 import Foundation
 import Plans
 
-/// A tiny two-layer transformer, written by hand, that uses every instruction, every packing and both cache types.
+/// A tiny transformer of two layers and a feed-forward block, written by hand, that uses every instruction, every packing
+/// and both cache types.
 enum SmallPlan {
     static let hidden = 64
     static let vocabulary = 40
@@ -42,6 +43,7 @@ enum SmallPlan {
                 input: attendedFloat, weight: tensor("1.o"), bias: nil, output: residual, column: 0, accumulate: true),
         ]
         body += feedForward(up: tensor("1.up"), down: tensor("1.down"))
+        body += feedForward(up: tensor("2.up"), down: tensor("2.down"))
         let (buffers, arenaBytes) = buffers()
         return Program(
             tensors: tensors, buffers: buffers,
@@ -123,17 +125,20 @@ enum SmallPlan {
             ("embedding", .matrix(.float16, rows: vocabulary, columns: hidden)),
             ("frequencies", .vector(count: dimensions / 2)),
             ("0.norm", .vector(count: hidden)),
-            ("0.qkv", .matrix(.int4Symmetric, rows: 128, columns: hidden)),
+            ("0.qkv", .matrix(.integer(.int4Symmetric, group: .columns32), rows: 128, columns: hidden)),
             ("0.bias", .vector(count: 128)),
-            ("0.o", .matrix(.int4Affine, rows: hidden, columns: hidden)),
-            ("0.up", .matrix(.int5Symmetric, rows: 128, columns: hidden)),
-            ("0.down", .matrix(.int5Affine, rows: hidden, columns: hidden)),
+            ("0.o", .matrix(.integer(.int4Affine, group: .columns32), rows: hidden, columns: hidden)),
+            ("0.up", .matrix(.integer(.int5Symmetric, group: .columns64), rows: 128, columns: hidden)),
+            ("0.down", .matrix(.integer(.int5Affine, group: .columns32), rows: hidden, columns: hidden)),
             ("1.qkv", .matrix(.bfloat16, rows: 128, columns: hidden)),
             ("1.query_norm", .vector(count: dimensions)),
             ("1.key_norm", .vector(count: dimensions)),
             ("1.o", .matrix(.float32, rows: hidden, columns: hidden)),
-            ("1.up", .matrix(.int8Symmetric, rows: 128, columns: hidden)),
-            ("1.down", .matrix(.int8Symmetric, rows: hidden, columns: hidden)),
+            ("1.up", .matrix(.integer(.int8Symmetric, group: .columns32), rows: 128, columns: hidden)),
+            ("1.down", .matrix(.integer(.int6Symmetric, group: .columns32), rows: hidden, columns: hidden)),
+            // The only group of a row may be shorter than its size.
+            ("2.up", .matrix(.integer(.int3Centered, group: .columns128), rows: 128, columns: hidden)),
+            ("2.down", .matrix(.integer(.int2Centered, group: .columns64), rows: hidden, columns: hidden)),
             ("norm", .vector(count: hidden)),
         ]
         var tensors: [Tensor] = []

@@ -33,18 +33,18 @@ extension VerifierTests {
         Case("cut UTF-8", "a name is UTF-8 without control characters") { $0.tensors[1].name = [0xE2, 0x82] },
         Case("two of one name", "every tensor has its own name") { $0.tensors[5].name = $0.tensors[2].name },
         Case("no rows", "the rows of a matrix are within their limit") {
-            $0.tensors[3].layout = .matrix(.int4Affine, rows: 0, columns: 64)
+            $0.tensors[3].layout = .matrix(.integer(.int4Affine, group: .columns32), rows: 0, columns: 64)
         },
         Case("odd columns", "the columns of an integer packing are a multiple of 32") {
-            $0.tensors[3].layout = .matrix(.int4Affine, rows: 128, columns: 63)
+            $0.tensors[3].layout = .matrix(.integer(.int4Affine, group: .columns32), rows: 128, columns: 63)
         },
         Case("unaligned", "a tensor's offset is a multiple of 64") { $0.tensors[3].offset += 32 },
         Case("negative", "a tensor's offset is a multiple of 64") { $0.tensors[0].offset = -64 },
         Case("overlap", "tensors are sorted by offset and apart") { $0.tensors[3].offset -= 64 },
         Case("unsorted", "tensors are sorted by offset and apart") { $0.tensors.swapAt(9, 10) },
-        Case("gap", "fewer than 4096 bytes lie between tensors") { $0.tensors[14].offset += 4096 },
-        Case("outside", "a tensor lies inside the weights") { $0.tensors[14].offset += 64 },
-        Case("cut", "the weights end with their last tensor") { $0.tensors.removeLast(3) },
+        Case("gap", "fewer than 4096 bytes lie between tensors") { $0.tensors[16].offset += 4096 },
+        Case("outside", "a tensor lies inside the weights") { $0.tensors[16].offset += 64 },
+        Case("cut", "the weights end with their last tensor") { $0.tensors.removeLast(5) },
     ]
 
     static let buffers: [Case] = [

@@ -64,7 +64,7 @@ import Testing
                 { $0.vocabularySize = value }, { $0.arenaBytes = value }, { $0.logits = BufferIndex(value) },
                 { $0.buffers[3].width = value }, { $0.buffers[3].offset = value }, { $0.tensors[3].offset = value },
                 { $0.tensors[3].layout = .vector(count: value) },
-                { $0.tensors[3].layout = .matrix(.int4Affine, rows: value, columns: 64) },
+                { $0.tensors[3].layout = .matrix(.integer(.int4Affine, group: .columns128), rows: value, columns: 64) },
                 { $0.tensors[3].layout = .matrix(.float32, rows: 64, columns: value) },
                 { $0.tensors[3].layout = .matrix(.float32, rows: value, columns: value) },
                 { $0.states[0] = .keysAndValues(heads: value, dimensions: 32, element: .float16) },

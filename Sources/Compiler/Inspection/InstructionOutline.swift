@@ -72,17 +72,24 @@ public struct InstructionOutline: Sendable, Equatable {
 }
 
 extension Packing {
-    /// The packing's name in formats/plan.md.
+    /// The packing's name in formats/plan.md, with its group where it has one.
     public var name: String {
         switch self {
         case .float32: "float32"
         case .float16: "float16"
         case .bfloat16: "bfloat16"
-        case .int4Symmetric: "int4 symmetric"
-        case .int4Affine: "int4 affine"
-        case .int5Symmetric: "int5 symmetric"
-        case .int5Affine: "int5 affine"
-        case .int8Symmetric: "int8 symmetric"
+        case .integer(let codes, let group): "\(codes.name), groups of \(group.rawValue)"
+        }
+    }
+}
+
+extension IntegerCodes {
+    /// The packing's name in formats/plan.md.
+    public var name: String {
+        switch grid {
+        case .symmetric: "int\(bits) symmetric"
+        case .centered: "int\(bits) centered"
+        case .affine: "int\(bits) affine"
         }
     }
 }

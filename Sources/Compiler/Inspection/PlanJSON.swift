@@ -75,13 +75,15 @@ extension WeightTotal {
 
 extension Tensor {
     fileprivate var json: JSON {
-        let (packing, shape): (JSON, [Int]) =
+        let (packing, group, shape): (JSON, JSON, [Int]) =
             switch layout {
-            case .vector(let count): (.null, [count])
-            case .matrix(let packing, let rows, let columns): (.string(packing.name), [rows, columns])
+            case .vector(let count): (.null, .null, [count])
+            case .matrix(.integer(let codes, let group), let rows, let columns):
+                (.string(codes.name), .count(group.rawValue), [rows, columns])
+            case .matrix(let packing, let rows, let columns): (.string(packing.name), .null, [rows, columns])
             }
         return .members([
-            ("name", .text(name)), ("packing", packing), ("shape", .array(shape.map(JSON.count))),
+            ("name", .text(name)), ("packing", packing), ("group", group), ("shape", .array(shape.map(JSON.count))),
             ("offset", .count(offset)), ("bytes", .count(byteCount ?? 0)),
         ])
     }

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define LATHE_TILE_ROWS 16    // weight rows interleaved in one packed tile
-#define LATHE_GROUP 32        // columns that share one scale, in weights and in activations
+#define LATHE_BLOCK 32        // columns of a block of codes, and those that share a scale in activations
 #define LATHE_SEGMENT 256     // positions that attention reduces by themselves before it merges them
 
 /// Instruction sets, in rising order of preference on their architecture.
@@ -29,32 +29,35 @@ typedef enum lathe_isa {
 /// padded with zero rows); a tile's columns follow each other, so one tile is one sequential stream.
 ///
 /// - Float packings: for every column, the 16 rows' values (64 bytes for f32, 32 for f16 and bf16). Any column count.
-/// - Integer packings: for every group of 32 columns one block: codes, [high bits], 16 f16 scales, [16 f16 minimums].
-///   Columns are a multiple of 32. A code is unsigned; value = scale * (code - zero) for the symmetric packings
-///   (zero = 8, 16, 128 for 4, 5, 8 bits), value = scale * code + minimum for the affine ones.
-///   4-bit codes: 4 lines of 64 bytes; byte (row * 4 + k) of line j holds column 8j+k in its low half and column 8j+4+k
-///   in its high half (k = 0...3).
-///   5-bit codes: the low 4 bits as above, then 8 little-endian 64-bit masks: bit (row * 4 + k) of mask i is the fifth bit
-///   of column 4i+k.
-///   8-bit codes: 8 lines of 64 bytes; byte (row * 4 + k) of line i is column 4i+k.
+/// - Integer packings: groups of 32, 64 or 128 columns (`group`; the last one may be shorter), which share a row's scale.
+///   For every group: its blocks, one for every 32 columns; 16 f16 scales; [16 f16 minimums]. Columns are a multiple of 32.
+///   A code is unsigned; value = scale * (code - zero) for the symmetric packings (zero = 8, 16, 32, 128 for 4, 5, 6, 8
+///   bits), scale * (2 * code - (2^bits - 1)) for the centered ones, scale * code + minimum for the affine ones.
+///   A block holds its codes in planes, the low bits first: 2 bits, 2 + 1, 4, 4 + 1, 4 + 2, or 8. A plane of w bits is w
+///   lines of 64 bytes; byte (row * 4 + k) of line j holds, from its low bits on, the columns 4i+k (k = 0...3) of 8/w
+///   successive i, so that i = 0 begins line 0. The fifth bits of 5-bit codes alone are 8 little-endian 64-bit masks
+///   instead: bit (row * 4 + k) of mask i is the one of column 4i+k.
 typedef enum lathe_packing {
     LATHE_F32 = 0,
     LATHE_F16 = 1,
     LATHE_BF16 = 2,
-    LATHE_INT4_SYMMETRIC = 3,  // 288-byte blocks; GGUF Q4_0 fits without change
-    LATHE_INT4_AFFINE = 4,     // 320-byte blocks; GGUF Q4_1
-    LATHE_INT5_SYMMETRIC = 5,  // 352-byte blocks; GGUF Q5_0
-    LATHE_INT5_AFFINE = 6,     // 384-byte blocks; GGUF Q5_1
-    LATHE_INT8_SYMMETRIC = 7,  // 544-byte blocks; GGUF Q8_0 (code = int8 + 128)
-    LATHE_PACKING_COUNT = 8,
+    LATHE_INT4_SYMMETRIC = 3,  // 256-byte blocks; GGUF Q4_0 fits without change
+    LATHE_INT4_AFFINE = 4,     // 256-byte blocks; GGUF Q4_1
+    LATHE_INT5_SYMMETRIC = 5,  // 320-byte blocks; GGUF Q5_0
+    LATHE_INT5_AFFINE = 6,     // 320-byte blocks; GGUF Q5_1
+    LATHE_INT8_SYMMETRIC = 7,  // 512-byte blocks; GGUF Q8_0 (code = int8 + 128)
+    LATHE_INT6_SYMMETRIC = 8,  // 384-byte blocks
+    LATHE_INT3_CENTERED = 9,   // 192-byte blocks: levels -7, -5 ... 7
+    LATHE_INT2_CENTERED = 10,  // 128-byte blocks: levels -3, -1, 1, 3
+    LATHE_PACKING_COUNT = 11,
 } lathe_packing;
 
-/// Bytes of one tile (16 rows) of `columns` columns; 0 when the packing does not allow that column count, or when the
-/// bytes would exceed PTRDIFF_MAX.
-size_t lathe_tile_bytes(lathe_packing packing, size_t columns);
+/// Bytes of one tile (16 rows) of `columns` columns in groups of `group`, which float packings do not have and ignore; 0
+/// when the packing does not allow that group or column count, or when the bytes would exceed PTRDIFF_MAX.
+size_t lathe_tile_bytes(lathe_packing packing, size_t group, size_t columns);
 
-/// A row of quantized activations: `columns` int8 values (padded with zeros to a multiple of 32), then one f32 scale a
-/// group, then one int32 sum of the group's int8 values; the bytes are rounded up to a multiple of 64. Rows are 64-byte
+/// A row of quantized activations: `columns` int8 values (padded with zeros to a multiple of 32), then one f32 scale for
+/// every 32, then one int32 sum of each 32 int8 values; the bytes are rounded up to a multiple of 64. Rows are 64-byte
 /// aligned.
 size_t lathe_quantized_row_bytes(size_t columns);
 
@@ -64,6 +67,7 @@ typedef struct lathe_product {
     const uint8_t *weights;  // tile 0 of the packed matrix, 64-byte aligned
     size_t outputs;          // logical rows of W
     size_t columns;          // columns of W
+    size_t group;            // columns that share a scale: 32, 64 or 128; float packings ignore it
     const uint8_t *input;    // rows of f32 (float packings) or of quantized activations (integer packings)
     size_t input_stride;     // bytes from one input row to the next, a multiple of 4 (64 for quantized activations)
     size_t rows;             // input rows
@@ -75,8 +79,10 @@ typedef struct lathe_product {
 } lathe_product;
 
 /// Float packings: acc = 0; for k in order: acc = fma(w, x, acc).
-/// Integer packings: acc = 0; for every group in order, with s = sum(code * a) exact in int32 and A = sum(a):
+/// Integer packings: acc = 0; for every 32 columns in order, with s = sum(code * a) exact in int32 and A = sum(a), scale_w
+/// and minimum being those of the group that the columns lie in:
 ///   symmetric: acc = fma(float(s - zero * A), scale_w * scale_a, acc)
+///   centered:  acc = fma(float(2 * s - (2^bits - 1) * A), scale_w * scale_a, acc)
 ///   affine:    acc = fma(float(s), scale_w * scale_a, acc); acc = fma(minimum, scale_a * float(A), acc)
 typedef void (*lathe_product_function)(const lathe_product *product);
 
@@ -94,7 +100,7 @@ typedef void (*lathe_product_function)(const lathe_product *product);
 // of 32). Keys lie in tiles of 16 slots as the packing says; values in one row a slot:
 //
 //   LATHE_F32, LATHE_F16: `dimensions` elements.
-//   LATHE_INT8_SYMMETRIC: `dimensions` int8 codes, then one f32 scale for every 32; value = scale * code, rounded.
+//   LATHE_INT8_SYMMETRIC, its keys in groups of 32: `dimensions` int8 codes, then one f32 scale for every 32; value = scale * code, rounded.
 //
 // What a cache holds is finite: elements are clamped to the largest finite magnitude (65504, that of a half, for f16 and
 // int8), and a NaN becomes that magnitude. So what a query does not see, weighted
@@ -205,7 +211,8 @@ void lathe_rotary_row(uint32_t position, const float *frequencies, size_t half, 
 
 /// Recovers one logical weight row, `row` counted over the whole matrix, as floats: exact, but for one rounding in the
 /// affine packings' scale * code + minimum (the product is exact).
-void lathe_unpack_row(lathe_packing packing, const uint8_t *weights, size_t columns, size_t row, float *out);
+void lathe_unpack_row(lathe_packing packing, size_t group, const uint8_t *weights, size_t columns, size_t row,
+                      float *out);
 
 /// One row of logical weights on its way into a tile, or out of it.
 /// Float packings use `values` (raw little-endian elements of the packing's type); integer ones use `codes` (one byte a
@@ -219,10 +226,11 @@ typedef struct lathe_weight_row {
 
 /// Writes row `row` (0...15) of one tile; the rest of the tile is left alone, so a tile starts zeroed.
 /// Padding rows keep zero scales and minimums.
-void lathe_pack_row(lathe_packing packing, uint8_t *tile, size_t columns, size_t row, const lathe_weight_row *source);
+void lathe_pack_row(lathe_packing packing, size_t group, uint8_t *tile, size_t columns, size_t row,
+                    const lathe_weight_row *source);
 
 /// The inverse of `lathe_pack_row`, bit for bit.
-void lathe_extract_row(lathe_packing packing, const uint8_t *tile, size_t columns, size_t row,
+void lathe_extract_row(lathe_packing packing, size_t group, const uint8_t *tile, size_t columns, size_t row,
                        const lathe_weight_row *destination);
 
 // What this machine can do at most, measured: the figures that benchmarks are held against.
