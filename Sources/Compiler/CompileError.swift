@@ -3,8 +3,8 @@ import Lowering
 import Models
 import Plans
 import Quantization
-import Tokenization
 import Runtime
+import Tokenization
 
 /// Why a compile ended without a plan.
 public enum CompileError: Error {

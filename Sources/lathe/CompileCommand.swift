@@ -34,7 +34,7 @@ struct CompileCommand: ParsableCommand {
             var bar = ProgressBar(quiet: output.quiet || output.json)
             Interruption.endsProcess()
             let compilation = Compilation(
-                source: source, destination: plan, 
+                source: source, destination: plan,
                 options: CompileOptions(precision: weights ?? .keep, quantization: try quantization.options()))
             let report: CompileReport
             do {

@@ -62,7 +62,7 @@ struct CalibrationTests {
         #expect(try head.divergence(of: rows, in: states, from: expected) < 1e-6)
         // The next row's states in place of each row's own.
         let shifted = HiddenStates(count: states.count, width: states.width)
-        for row in rows { _ = shifted[row].update(fromContentsOf: states[row + 1]) }
+        for row in rows { states.withRow(row + 1) { shifted.set(row, to: UnsafeBufferPointer($0)) } }
         let found = try head.divergence(of: rows, in: shifted, from: expected)
         let others = try head.distributions(of: rows, in: shifted)
         var sum = 0.0

@@ -49,7 +49,7 @@ final class BlockEvaluation {
             }
             guard let output, seen.index == result else { return }
             for (index, row) in range.enumerated() {
-                if let values = seen.row(index) { _ = output[row].update(fromContentsOf: values) }
+                if let values = seen.row(index) { output.set(row, to: values) }
             }
         }
         defer { session.observer = nil }
@@ -92,7 +92,7 @@ extension Session {
             truncate(to: 0)
             var rows: [Row] = []
             for (index, row) in range.enumerated() {
-                try setEmbedding(index, to: Array(states[row]))
+                try setEmbedding(index, to: states[row])
                 rows.append(
                     Row(input: .embedding(index), position: UInt32(index), parent: index == 0 ? nil : index - 1))
             }

@@ -72,7 +72,9 @@ final class HeadEvaluation {
         var start = 0
         while start < rows.count {
             let count = min(HeadEvaluation.rowsTogether, rows.count - start)
-            for index in 0..<count { _ = batch[index].update(fromContentsOf: states[rows[start + index]]) }
+            for index in 0..<count {
+                states.withRow(rows[start + index]) { batch.set(index, to: UnsafeBufferPointer($0)) }
+            }
             try session.runThrough(batch, rows: 0..<count)
             let logits = try attempt(CompileError.runtime) { () throws(RuntimeError) in
                 try session.logits(of: Array(0..<count))

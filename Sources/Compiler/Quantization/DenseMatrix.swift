@@ -1,19 +1,18 @@
 import Dispatch
 import Models
+import Quantization
 
 /// Stacked weights as floats, row after row.
 final class DenseMatrix: @unchecked Sendable {
     let rows: Int
     let columns: Int
     /// rows x columns. Written by `init` alone.
-    let values: UnsafeBufferPointer<Float>
     private let memory: UnsafeMutableBufferPointer<Float>
 
     private init(rows: Int, columns: Int) {
         self.rows = rows
         self.columns = columns
         memory = .allocate(capacity: rows * columns)
-        values = UnsafeBufferPointer(memory)
     }
 
     /// Reads all rows, and gives the checkpoint's memory back.
@@ -25,7 +24,9 @@ final class DenseMatrix: @unchecked Sendable {
             // Enough rows in a piece to outweigh the handing out.
             let size = max(1, (1 << 16) / columns)
             DispatchQueue.concurrentPerform(iterations: (weight.rows + size - 1) / size) { piece in
-                for row in piece * size..<min((piece + 1) * size, weight.rows) { self.read(weight, row, to: start + row) }
+                for row in piece * size..<min((piece + 1) * size, weight.rows) {
+                    self.read(weight, row, to: start + row)
+                }
             }
             weight.checkpoint.release(weight.tensor, rows: weight.rows)
             first += weight.rows
@@ -35,13 +36,32 @@ final class DenseMatrix: @unchecked Sendable {
     /// The rows named, of `source`.
     convenience init(_ source: DenseMatrix, rows: [Int]) {
         self.init(rows: rows.count, columns: source.columns)
-        for (index, row) in rows.enumerated() { _ = self.row(index).update(fromContentsOf: source.row(row)) }
+        for (index, row) in rows.enumerated() {
+            withExtendedLifetime(source) { _ = self.row(index).update(fromContentsOf: source.row(row)) }
+        }
     }
 
     /// `count` rows at most, evenly spread.
     func sample(_ count: Int) -> DenseMatrix {
         let count = min(count, rows)
         return DenseMatrix(self, rows: (0..<count).map { $0 * rows / count })
+    }
+
+    /// Gives `body` all values, row after row.
+    func withValues<Result, Failure: Error>(
+        _ body: (UnsafeBufferPointer<Float>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(UnsafeBufferPointer(memory))
+    }
+
+    func quantized(
+        by method: RoundingMethod, _ option: PackingOption
+    ) throws(QuantizationError) -> QuantizedMatrix {
+        try withValues { values throws(QuantizationError) in
+            try method.quantize(
+                values, rows: rows, columns: columns, grid: option.grid, groupSize: option.groupSize)
+        }
     }
 
     deinit {

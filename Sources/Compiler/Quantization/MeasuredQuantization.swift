@@ -52,9 +52,7 @@ final class MeasuredQuantization {
         let quantized = try quantize(matrix, option, moments: moments)
         guard let packed = PackedMatrix(quantized, packing: option.packing) else { return source }
         let nearest = try attempt(CompileError.quantization) { () throws(QuantizationError) in
-            try RoundingMethod.nearest.quantize(
-                matrix.values, rows: matrix.rows, columns: matrix.columns, grid: option.grid,
-                groupSize: option.groupSize)
+            try matrix.quantized(by: .nearest, option)
         }
         outcomes.append(
             Outcome(
@@ -78,9 +76,7 @@ final class MeasuredQuantization {
                 case (.measured, .none): .searchedScales(nil)
                 case (.measured, .some(let moments)): .secondOrder(try SecondOrderRounding(moments))
                 }
-            return try method.quantize(
-                matrix.values, rows: matrix.rows, columns: matrix.columns, grid: option.grid,
-                groupSize: option.groupSize)
+            return try matrix.quantized(by: method, option)
         }
     }
 

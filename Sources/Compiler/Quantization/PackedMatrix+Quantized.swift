@@ -17,7 +17,8 @@ extension PackedMatrix {
                         codes: UnsafeMutablePointer(mutating: codes.baseAddress.map { $0 + row * columns }),
                         scales: UnsafeMutablePointer(mutating: scales.baseAddress.map { $0 + row * groups }),
                         minimums: nil)
-                    packing.packRow(&source, into: tile, columns: columns, row: inside)
+                    lathe_pack_row(
+                        packing.kernelPacking, packing.groupColumns, tile, columns, inside, &source)
                 }
             }
         }
@@ -30,7 +31,7 @@ extension PackedMatrix {
                 matrix.values(row: row, into: values)
                 var source = lathe_weight_row(
                     values: UnsafeMutableRawPointer(values.baseAddress), codes: nil, scales: nil, minimums: nil)
-                Packing.float32.packRow(&source, into: tile, columns: matrix.columns, row: inside)
+                lathe_pack_row(LATHE_F32, 0, tile, matrix.columns, inside, &source)
             }
         }
     }

@@ -100,28 +100,24 @@ struct QuantizationPlan {
             }
             text = Array(data)
         }
-        do throws(TokenizerError) {
-            // The tables are used where they lie, so they outlive the tokenizer.
-            let tokens = try tokenizer.withUnsafeBytes { section throws(TokenizerError) in
-                let tokenizer = try Tokenizer(section: section)
-                do throws(CalibrationError) {
-                    return Result<CalibrationTokens, CalibrationError>.success(
-                        try CalibrationTokens(
-                            text, path: options.calibration ?? "built-in text", tokenizer: tokenizer,
-                            contextLength: model.contextLength))
-                } catch {
-                    return .failure(error)
+        let result = try attempt(CompileError.unusableTokenizer) {
+            () throws(TokenizerError) -> Result<CalibrationTokens, CalibrationError> in
+            // The tables are used where they lie.
+            try tokenizer.withUnsafeBufferPointer { section throws(TokenizerError) in
+                let tokenizer = try Tokenizer(section: UnsafeRawBufferPointer(section))
+                return Result { () throws(CalibrationError) in
+                    try CalibrationTokens(
+                        text, path: options.calibration ?? "built-in text", tokenizer: tokenizer,
+                        contextLength: model.contextLength)
                 }
             }
-            return try attempt(CompileError.calibration) { () throws(CalibrationError) in try tokens.get() }
-        } catch let error as TokenizerError {
-            throw .unusableTokenizer(error)
         }
+        return try attempt(CompileError.calibration) { () throws(CalibrationError) in try result.get() }
     }
 
     /// Throws `notFinite` for the first matrix with an infinity or NaN.
     private static func checkFinite(_ units: [QuantizationUnit]) throws(CompileError) {
-        for unit in units where !DenseMatrix(unit.stack).values.allSatisfy(\.isFinite) {
+        for unit in units where !DenseMatrix(unit.stack).withValues({ $0.allSatisfy(\.isFinite) }) {
             throw .notFinite(tensor: unit.name)
         }
     }

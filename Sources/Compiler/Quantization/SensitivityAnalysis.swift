@@ -136,9 +136,7 @@ struct SensitivityAnalysis {
         _ matrix: DenseMatrix, _ option: PackingOption, _ moments: InputMoments?
     ) throws(CompileError) -> QuantizedMatrix {
         try attempt(CompileError.quantization) { () throws(QuantizationError) in
-            try RoundingMethod.searchedScales(moments).quantize(
-                matrix.values, rows: matrix.rows, columns: matrix.columns, grid: option.grid,
-                groupSize: option.groupSize)
+            try matrix.quantized(by: .searchedScales(moments), option)
         }
     }
 }
@@ -151,17 +149,21 @@ enum RelativeError {
     ) throws(CompileError) -> Double {
         if let moments {
             return try attempt(CompileError.quantization) { () throws(QuantizationError) in
-                try OutputError(of: quantized, weights: matrix.values, moments: moments).relative
+                try matrix.withValues { values throws(QuantizationError) in
+                    try OutputError(of: quantized, weights: values, moments: moments).relative
+                }
             }
         }
         var (wrong, whole) = (0.0, 0.0)
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: matrix.columns) { row in
-            for index in 0..<matrix.rows {
-                quantized.values(row: index, into: row)
-                for column in 0..<matrix.columns {
-                    let value = matrix.values[index * matrix.columns + column]
-                    wrong += Double(value - row[column]) * Double(value - row[column])
-                    whole += Double(value) * Double(value)
+        matrix.withValues { values in
+            withUnsafeTemporaryAllocation(of: Float.self, capacity: matrix.columns) { row in
+                for index in 0..<matrix.rows {
+                    quantized.values(row: index, into: row)
+                    for column in 0..<matrix.columns {
+                        let value = values[index * matrix.columns + column]
+                        wrong += Double(value - row[column]) * Double(value - row[column])
+                        whole += Double(value) * Double(value)
+                    }
                 }
             }
         }
@@ -173,6 +175,6 @@ extension HiddenStates {
     /// What enters the first layer with a quantized embedding.
     convenience init(tokens: some Collection<UInt32>, quantized: QuantizedMatrix) {
         self.init(count: tokens.count, width: quantized.columns)
-        for (index, token) in tokens.enumerated() { quantized.values(row: Int(token), into: self[index]) }
+        for (index, token) in tokens.enumerated() { withRow(index) { quantized.values(row: Int(token), into: $0) } }
     }
 }
