@@ -23,17 +23,17 @@ class Scores:
         self.divergences: list[float] = []
         self.agreements = 0
 
-    def add(self, logits: numpy.ndarray, targets: list[int], reference: numpy.ndarray | None = None) -> None:
-        """Scores rows of logits by the tokens that were to come, and beside a reference's rows of the same positions."""
+    def add(self, logits: numpy.ndarray, targets: list[int], expected: numpy.ndarray | None = None) -> None:
+        """Scores rows of logits by the tokens that were to come, and beside a reference's `log_probabilities` of the
+        same positions."""
         for start in range(0, len(targets), BLOCK):
             rows = slice(start, start + BLOCK)
             found, wanted = log_probabilities(logits[rows]), targets[rows]
             self.losses += (-found[numpy.arange(len(wanted)), wanted]).tolist()
-            if reference is not None:
-                expected = log_probabilities(reference[rows])
-                divergences = (numpy.exp(expected) * (expected - found)).sum(axis=1)
+            if expected is not None:
+                divergences = (numpy.exp(expected[rows]) * (expected[rows] - found)).sum(axis=1)
                 self.divergences += numpy.maximum(divergences, 0).tolist()
-                self.agreements += int((logits[rows].argmax(1) == reference[rows].argmax(1)).sum())
+                self.agreements += int((found.argmax(1) == expected[rows].argmax(1)).sum())
 
     @property
     def perplexity(self) -> float:
