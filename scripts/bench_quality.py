@@ -22,7 +22,7 @@ import sys
 from pathlib import Path
 
 from peers.environment import Environment
-from peers.llamacpp import LlamaCpp
+from peers.llamacpp import FILE_TYPES, LlamaCpp
 from peers.report import processor
 from quality.cache import Cache, digest, stamp
 from quality.plot import draw
@@ -49,12 +49,17 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--lathe-options", action="append", metavar="OPTIONS",
                         help=f"options of one plan, as --lathe-options='--weights w4'; once for each plan "
                              f"({', '.join(LATHE_OPTIONS)})")
-    parser.add_argument("--reference", default="--weights f32", help="options of the plan that lathe's are compared with")
+    parser.add_argument("--reference", default="--weights f32",
+                        help="options of the plan that lathe's are compared with")
     parser.add_argument("--speed", action="store_true", help="also measure the decoding of lathe's plans")
     parser.add_argument("--venv", type=Path, default=Path(".venv-peers"))
     parser.add_argument("--cache", type=Path, default=Path(".models/quality"), help="folder of everything that is made")
     parser.add_argument("--json", action="store_true", help="print results.json instead of the table")
     options = parser.parse_args()
+    options.types = [name for name in options.types.split(",") if name]
+    unknown = [name for name in options.types if name not in FILE_TYPES]
+    if unknown:
+        parser.error(f"llama.cpp's type {unknown[0]} is not known here; there are {', '.join(FILE_TYPES)}")
     options.lathe_options = list(dict.fromkeys(options.lathe_options or LATHE_OPTIONS))
     options.lathe_options = [words for words in options.lathe_options if words != options.reference]
     for path in (options.lathe, options.gguf, options.text):
@@ -112,10 +117,9 @@ def main() -> None:
     folder, gguf = make_twin(options, environment, versions, cache)
     count = weights(folder / "model.safetensors")
     text = Text(options.text, options.context, options.chunks)
-    types = [name for name in options.types.split(",") if name]
     try:
         rows = LlamaCppTypes(environment, versions, cache, options.threads).rows(
-            gguf, types, text, count, options.cache)
+            gguf, options.types, text, count, options.cache)
         rows += LatheConfigurations(options.lathe, cache, options.threads).rows(
             folder, options.reference, options.lathe_options, text, count, options.cache, options.speed)
         version = subprocess.run([options.lathe, "--version"], stdout=subprocess.PIPE, text=True).stdout.strip()

@@ -8,8 +8,8 @@ embedding), and the residual stream is turned by an orthogonal matrix R: what re
 writes it R' W, the embedding E R. A norm of weight 1 does not see a rotation, so the logits stay as they were. R is
 the QR factor of a Gaussian matrix, drawn and multiplied in float64 from a fixed seed.
 
---check runs the original and the twin, before and after its weights are rounded to bfloat16, in transformers in float32,
-and prints the largest difference of a logit over the prompts of reference_logits.py; with --text also both
+--check runs the original and the twin, before and after its weights are rounded to bfloat16, in transformers in
+float32, and prints the largest difference of a logit over the prompts of reference_logits.py; with --text also both
 perplexities. It exits 1 where the twin before rounding is another function.
 
 Needs: numpy, gguf, tokenizers; for --check also torch and transformers.

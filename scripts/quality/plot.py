@@ -112,8 +112,9 @@ def labels(points: list[tuple[Point, float, float]]) -> list[str]:
     return result
 
 
-def panel(title: str, points: list[Point], logarithmic: bool) -> str:
-    xs, ys = [point.x for point in points], [point.y for point in points]
+def panel(title: str, points: list[Point], xs: list[float], logarithmic: bool) -> str:
+    """One panel of the plot; its scale across takes in all of `xs`."""
+    ys = [point.y for point in points]
     margin = 0.08 * (max(xs) - min(xs)) or 1
     across = Axis(max(0, min(xs) - margin), max(xs) + 2 * margin, LEFT, WIDTH - RIGHT)
     if logarithmic:
@@ -165,12 +166,14 @@ def draw(rows: list[Row], description: str) -> str:
     divergences = points(lambda row: max(row.kl_mean or 0, 1e-7),
                          [(goal.megabytes, goal.divergence(rows)) for goal in GOALS])
     ratios = points(lambda row: row.ratio, [(goal.megabytes, goal.ratio) for goal in GOALS])
+    xs = [point.x for point in divergences + ratios]
     return "\n".join([
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {2 * WIDTH} {HEIGHT}" width="{2 * WIDTH}" '
         f'height="{HEIGHT}" role="img">',
         f"<title>{escape(description)}</title>", f"<style>{STYLE}</style>",
         f'<rect class="ground" width="{2 * WIDTH}" height="{HEIGHT}"/>',
-        "<g>", panel("Mean KL divergence from the reference, nats", divergences, True), legend(), "</g>",
-        f'<g transform="translate({WIDTH} 0)">', panel("Perplexity, ratio to the reference", ratios, False), "</g>",
+        "<g>", panel("Mean KL divergence from the reference, nats", divergences, xs, True), legend(), "</g>",
+        f'<g transform="translate({WIDTH} 0)">', panel("Perplexity, ratio to the reference", ratios, xs, False),
+        "</g>",
         "</svg>", "",
     ])

@@ -84,6 +84,7 @@ def other_types(rows: list[Row]) -> list[str]:
         if row.parts and not row.reference:
             total = sum(part["parameters"] for part in row.parts.values())
             shares = {kind: part["parameters"] / total for kind, part in row.parts.items() if kind != "F32"}
-            listed = ", ".join(f"{kind} {share:.0%}" for kind, share in sorted(shares.items(), key=lambda pair: -pair[1]))
+            largest = sorted(shares.items(), key=lambda pair: -pair[1])
+            listed = ", ".join(f"{kind} {share:.0%}" for kind, share in largest)
             result.append(f"{row.name}: {listed}")
     return result

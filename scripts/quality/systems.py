@@ -47,6 +47,8 @@ class Row:
             self.top1_agreement = scores["top1_agreement"]
 
     def document(self) -> dict:
+        if self.failure is not None:
+            return {"system": self.system, "name": self.name, "failure": self.failure}
         return {key: value for key, value in asdict(self).items() if value is not None}
 
 
@@ -66,12 +68,13 @@ class Text:
         return f"{self.path.name} {self.context} {self.chunks or 'all'}"
 
 
-def answer(command: list[object], **options) -> dict | list:
-    """The JSON that a command prints. Throws `Failed`."""
+def answer(command: list[object], cause: int = -1, **options) -> dict | list:
+    """The JSON that a command prints. Throws `Failed` with the line of stderr that tells the cause: the last one of a
+    Python program."""
     process = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, **options)
     if process.returncode != 0:
         lines = (process.stderr or "").strip().splitlines()
-        raise Failed(lines[0] if lines else f"ended with status {process.returncode}")
+        raise Failed(lines[cause] if lines else f"ended with status {process.returncode}")
     return json.loads(process.stdout)
 
 
@@ -120,7 +123,8 @@ class LatheConfigurations:
         self.origin = {"lathe": stamp(program)}
 
     def run(self, *arguments: object) -> dict | list:
-        return answer([self.program, *arguments, "--json", "--quiet"], stderr=subprocess.PIPE)
+        # The first line is the cause, the second the remedy.
+        return answer([self.program, *arguments, "--json", "--quiet"], cause=0, stderr=subprocess.PIPE)
 
     def plan(self, source: Path, options: str, folder: Path) -> tuple[Path, dict]:
         """The plan, compiled unless it is there, and what compiling it took."""
