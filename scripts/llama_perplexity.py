@@ -18,15 +18,9 @@ import sys
 from pathlib import Path
 
 import llama_cpp
-import numpy
 
-
-def negative_log_likelihoods(logits, targets):
-    """-log softmax(logits)[target], row by row."""
-    logits = logits.astype(numpy.float64)
-    largest = logits.max(axis=1)
-    log_sums = largest + numpy.log(numpy.exp(logits - largest[:, None]).sum(axis=1))
-    return log_sums - logits[numpy.arange(len(targets)), targets]
+from quality.llamacpp import Model, chunks
+from quality.scoring import Scores
 
 
 def main():
@@ -38,40 +32,22 @@ def main():
     parser.add_argument("-t", "--threads", type=int, default=os.cpu_count())
     options = parser.parse_args()
 
-    context = options.context
-    model = llama_cpp.Llama(
-        str(options.gguf), n_ctx=context, n_batch=context, n_ubatch=min(context, 512), n_threads=options.threads,
-        n_threads_batch=options.threads, logits_all=True, verbose=False)
-    add_bos = bool(llama_cpp.llama_vocab_get_add_bos(model._model.vocab))
-    text = options.text.read_bytes().removesuffix(b"\n")
-    tokens = model.tokenize(text, add_bos=add_bos, special=False)
-    if len(tokens) < 2 * context:
-        sys.exit(f"{options.text}: {len(tokens)} tokens, at least {2 * context} are needed")
-    count = len(tokens) // context
-    if options.chunks is not None:
-        count = min(count, options.chunks)
-
-    first = context // 2
-    losses = []
-    for chunk in range(count):
-        ids = tokens[chunk * context:(chunk + 1) * context]
-        targets = numpy.array(ids[first + 1:])
-        if add_bos:
-            ids[0] = model.token_bos()
-        model.reset()
-        model.eval(ids)
-        losses.append(negative_log_likelihoods(model.scores[first:context - 1], targets))
-    scored = numpy.concatenate(losses)
-    mean = float(scored.mean())
-    perplexity = math.exp(mean)
+    model = Model(options.gguf, options.context, options.threads)
+    tokens = model.tokenize(options.text.read_bytes())
+    if len(tokens) < 2 * options.context:
+        sys.exit(f"{options.text}: {len(tokens)} tokens, at least {2 * options.context} are needed")
+    scores, each = Scores(), []
+    for chunk, targets in chunks(tokens, options.context, options.chunks):
+        scores.add(model.logits(chunk), targets)
+        each.append(round(math.exp(math.fsum(scores.losses[-len(targets):]) / len(targets)), 5))
     print(json.dumps({
-        "perplexity": perplexity,
-        "standard_error": perplexity * float(scored.std(ddof=1)) / math.sqrt(scored.size),
-        "tokens": int(scored.size),
+        "perplexity": scores.perplexity,
+        "standard_error": scores.standard_error,
+        "tokens": len(scores.losses),
         "text_tokens": len(tokens),
-        "context": context,
-        "chunks": count,
-        "chunk_perplexities": [round(math.exp(float(loss.mean())), 5) for loss in losses],
+        "context": options.context,
+        "chunks": len(each),
+        "chunk_perplexities": each,
         "llama_cpp_python": llama_cpp.__version__,
     }, indent=1))
 

@@ -13,12 +13,13 @@ Needs: numpy; for --gguf the package gguf.
 import argparse
 import json
 import math
-import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
+
+from llama_files import paired, safetensors_header
 
 SPECIAL = ["<|begin|>", "<|end|>"]
 # Rows that are made at a time: whole heads.
@@ -114,16 +115,8 @@ def write_shards(folder: Path, every: list[Tensor], limit: int, seed: int) -> No
         shards[-1].append(tensor)
     names = [f"model-{index + 1:05}-of-{len(shards):05}.safetensors" for index in range(len(shards))]
     for name, shard in zip(names, shards):
-        header: dict[str, object] = {"__metadata__": {"format": "pt"}}
-        offset = 0
-        for tensor in shard:
-            end = offset + 2 * tensor.count
-            header[tensor.name] = {"dtype": "BF16", "shape": tensor.dimensions, "data_offsets": [offset, end]}
-            offset = end
-        text = json.dumps(header, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 8)
         with open(folder / name, "wb") as file:
-            file.write(struct.pack("<Q", len(text)) + text)
+            file.write(safetensors_header({tensor.name: tensor.dimensions for tensor in shard}))
             for tensor in shard:
                 for block in blocks(tensor, seed):
                     block.tofile(file)
@@ -192,11 +185,6 @@ def write_folder(folder: Path, shape: Shape, limit: int, seed: int) -> None:
     write_tokenizer(folder, shape)
 
 
-def paired(values: numpy.ndarray, head_rows: int) -> numpy.ndarray:
-    """GGUF has the two halves of a rotated pair side by side, transformers apart."""
-    return values.reshape(-1, 2, head_rows // 2, values.shape[1]).swapaxes(1, 2).reshape(values.shape)
-
-
 def write_gguf(path: Path, shape: Shape, seed: int) -> None:
     import gguf
 
@@ -238,7 +226,7 @@ def write_gguf(path: Path, shape: Shape, seed: int) -> None:
         for index, block in enumerate(blocks(tensor, seed)):
             values = (block.astype(numpy.uint32) << 16).view(numpy.float32)
             if tensor.rotated:
-                values = paired(values, shape.hidden // shape.heads)
+                values = paired(values, len(values) * shape.heads // shape.hidden)
             place[index * BLOCK : index * BLOCK + len(values)] = values
         writer.write_tensor_data(data)
     writer.close()

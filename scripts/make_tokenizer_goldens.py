@@ -18,6 +18,8 @@ import gguf
 import tokenizers
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+import llama_files
+
 RESOURCES = Path(__file__).resolve().parent.parent / "Tests/TokenizationTests/Resources"
 COUNT = 10_000
 CASE_COUNT = 2_000
@@ -250,21 +252,6 @@ def qwen_style():
     return json.loads(tokenizer.to_str())
 
 
-def smollm2(path):
-    """The published tokenizer.json's parts around the vocabulary and merges of the GGUF."""
-    fields = gguf.GGUFReader(path).fields
-    tokens = fields["tokenizer.ggml.tokens"].contents()
-    types = fields["tokenizer.ggml.token_type"].contents()
-    merges = fields["tokenizer.ggml.merges"].contents()
-    tokenizer = Tokenizer(models.BPE(
-        vocab={token: index for index, token in enumerate(tokens)}, merges=[tuple(merge.split(" ")) for merge in merges]))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
-    tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens(special(*[token for token, kind in zip(tokens, types) if kind == 3]))
-    return tokenizer
-
-
 def write_cases():
     """Other pre-tokenizers and added tokens around a vocabulary whose tokens reach across every boundary."""
     base = json.loads(train(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False), None, False, 1200, 3000).to_str())
@@ -373,7 +360,7 @@ def write_unicode():
 def main():
     RESOURCES.mkdir(parents=True, exist_ok=True)
     samples = [(RESOURCES / name).read_bytes().decode() for name in ["prose.txt", "code.txt"]]
-    write_goldens("smollm2", smollm2(sys.argv[1]), samples)
+    write_goldens("smollm2", llama_files.tokenizer(gguf.GGUFReader(sys.argv[1])), samples)
     for name, value in [("llama", llama_style()), ("qwen", qwen_style())]:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         (RESOURCES / f"{name}.json").write_text(text)

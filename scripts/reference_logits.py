@@ -29,8 +29,9 @@ from pathlib import Path
 import gguf
 import numpy
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from llama_files import configuration, tokenizer, tokenizer_settings, weights
 
 RESOURCES = Path(__file__).resolve().parent.parent / "Tests" / "CompilerTests" / "Resources"
 STRIDE, TOP = 8, 32
@@ -78,68 +79,22 @@ def sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def unpermute(weight, heads):
-    """Undoes the order that GGUF's llama family keeps Q and K rows in."""
-    rows = weight.shape[0]
-    return weight.reshape(heads, rows // heads // 2, 2, -1).swapaxes(1, 2).reshape(weight.shape)
-
-
 def load(reader):
     """The GGUF's weights, dequantized, in transformers' model."""
-    field = {name: entry.contents() for name, entry in reader.fields.items() if not name.startswith("tokenizer.")}
-    ids = {name: reader.fields[f"tokenizer.ggml.{name}_token_id"].contents() for name in ("bos", "eos", "padding")}
-    assert field["general.architecture"] == "llama" and "llama.rope.scaling.type" not in field
-    heads, kv_heads = field["llama.attention.head_count"], field["llama.attention.head_count_kv"]
-    weights = {}
-    for tensor in reader.tensors:
-        value = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(numpy.float32)
-        weights[tensor.name] = value.reshape([int(size) for size in reversed(tensor.shape)])
-    config = LlamaConfig(
-        vocab_size=weights["token_embd.weight"].shape[0], hidden_size=field["llama.embedding_length"],
-        intermediate_size=field["llama.feed_forward_length"], num_hidden_layers=field["llama.block_count"],
-        num_attention_heads=heads, num_key_value_heads=kv_heads, max_position_embeddings=field["llama.context_length"],
-        # The file has the float32 nearest to 1e-5; the digits that were meant name the same number there.
-        rms_norm_eps=float(f"{field['llama.attention.layer_norm_rms_epsilon']:.6g}"),
-        rope_parameters={"rope_type": "default", "rope_theta": field["llama.rope.freq_base"]},
-        tie_word_embeddings="output.weight" not in weights,
-        bos_token_id=ids["bos"], eos_token_id=ids["eos"], pad_token_id=ids["padding"], attn_implementation="eager",
-    )
-    state = {"model.embed_tokens.weight": weights.pop("token_embd.weight"),
-             "model.norm.weight": weights.pop("output_norm.weight")}
-    state["lm_head.weight"] = weights.pop("output.weight", state["model.embed_tokens.weight"])
-    names = {"attn_norm": "input_layernorm", "ffn_norm": "post_attention_layernorm", "attn_q": "self_attn.q_proj",
-             "attn_k": "self_attn.k_proj", "attn_v": "self_attn.v_proj", "attn_output": "self_attn.o_proj",
-             "ffn_gate": "mlp.gate_proj", "ffn_up": "mlp.up_proj", "ffn_down": "mlp.down_proj"}
-    for name, value in weights.items():
-        _, layer, stem, _ = name.split(".")
-        if stem in ("attn_q", "attn_k"):
-            value = unpermute(value, heads if stem == "attn_q" else kv_heads)
-        state[f"model.layers.{layer}.{names[stem]}.weight"] = value
-    model = LlamaForCausalLM(config).eval()
+    state = weights(reader)
+    state.setdefault("lm_head.weight", state["model.embed_tokens.weight"])
+    return build(configuration(reader), state)
+
+
+def build(settings, state):
+    """Transformers' model in float32, from what config.json says and from arrays."""
+    model = LlamaForCausalLM(LlamaConfig.from_dict(settings, attn_implementation="eager")).eval()
     model.load_state_dict({name: torch.from_numpy(numpy.ascontiguousarray(value)) for name, value in state.items()})
     return model
 
 
 def load_tokenizer(reader):
-    """The GGUF's vocabulary with the pre-tokenizer that its name `smollm` stands for."""
-    field = {name.removeprefix("tokenizer."): entry.contents() for name, entry in reader.fields.items()
-             if name.startswith("tokenizer.")}
-    assert field["ggml.model"] == "gpt2" and field["ggml.pre"] == "smollm"
-    tokens = field["ggml.tokens"]
-    merges = [tuple(merge.split(" ")) for merge in field["ggml.merges"]]
-    tokenizer = Tokenizer(models.BPE(vocab={token: index for index, token in enumerate(tokens)}, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Digits(individual_digits=True),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True, use_regex=True),
-    ])
-    tokenizer.decoder = decoders.ByteLevel(add_prefix_space=True, trim_offsets=True, use_regex=True)
-    control = [token for token, kind in zip(tokens, field["ggml.token_type"]) if kind == gguf.TokenType.CONTROL]
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=tokens[field["ggml.bos_token_id"]],
-        eos_token=tokens[field["ggml.eos_token_id"]], pad_token=tokens[field["ggml.padding_token_id"]],
-        unk_token=tokens[field["ggml.unknown_token_id"]], add_bos_token=field["ggml.add_bos_token"],
-        chat_template=field["chat_template"], clean_up_tokenization_spaces=False, model_max_length=8192)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer(reader), **tokenizer_settings(reader))
 
 
 def reference(model, ids):
@@ -201,13 +156,13 @@ def main():
     parser.add_argument("--tolerance", type=float, default=2e-3)
     options = parser.parse_args()
     reader = gguf.GGUFReader(options.gguf)
-    model, tokenizer = load(reader), load_tokenizer(reader)
-    prompts = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in PROMPTS.values()]
+    model, text_tokenizer = load(reader), load_tokenizer(reader)
+    prompts = [text_tokenizer(text, add_special_tokens=False)["input_ids"] for text in PROMPTS.values()]
     if options.compare:
         sys.exit(0 if compare(model, prompts, options.compare, options.tolerance) else 1)
     if options.safetensors:
         model.save_pretrained(options.safetensors, max_shard_size="150MB")
-        tokenizer.save_pretrained(options.safetensors)
+        text_tokenizer.save_pretrained(options.safetensors)
     write_golden(model, prompts, options.gguf)
     print(f"{len(prompts)} prompts, {sum(map(len, prompts))} positions")
 

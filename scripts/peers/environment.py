@@ -17,9 +17,12 @@ class Environment:
 
     def install(self, peer: type[Peer]) -> str | None:
         """Installs what a peer needs and is not there; the reason where that fails."""
-        command = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.arguments,
-                   *peer.packages]
-        result = subprocess.run(command, env=os.environ | peer.variables, stdout=sys.stderr, stderr=subprocess.PIPE,
+        return self.add(peer.packages, peer.arguments, peer.variables)
+
+    def add(self, packages: list[str], arguments: list[str] = [], variables: dict[str, str] = {}) -> str | None:
+        """Installs packages that are not there; the reason where that fails."""
+        command = [self.python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments, *packages]
+        result = subprocess.run(command, env=os.environ | variables, stdout=sys.stderr, stderr=subprocess.PIPE,
                                 text=True)
         sys.stderr.write(result.stderr)
         lines = result.stderr.strip().splitlines()

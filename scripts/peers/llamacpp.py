@@ -7,7 +7,9 @@ from .files import place, written
 from .measure import DECODE, PREFILL, Peer
 
 # llama.cpp's numbers of file types.
-FILE_TYPES = {"F16": 1, "Q4_0": 2, "Q8_0": 7}
+FILE_TYPES = {
+    "F32": 0, "F16": 1, "Q4_0": 2, "Q8_0": 7, "Q2_K": 10, "Q3_K_M": 12, "Q4_K_M": 15, "Q5_K_M": 17, "Q6_K": 18,
+}
 
 
 def requantize(gguf: Path, form: str, cache: Path) -> Path:
