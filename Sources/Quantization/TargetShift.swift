@@ -32,6 +32,7 @@ public struct TargetShift {
     private let factorization: Factorization
     /// Row j holds the sum of y_j x.
     private let cross: UnsafeMutablePointer<Float>
+    /// Keeps what `cross` points to.
     private let crossMoments: CrossMoments
     private let kernel: ProductKernel
 
