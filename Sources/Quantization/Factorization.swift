@@ -31,21 +31,19 @@ final class Factorization {
         stride = moments.stride
         kernel = try ProductKernel()
         self.threads = threads
-        let diagonal = moments.diagonal
-        let mean = diagonal.reduce(0.0) { $0 + Double($1) } / Double(width)
-        guard mean.isFinite, diagonal.allSatisfy({ $0 >= 0 }) else { throw .notFinite(.moments) }
+        let diagonal = try Diagonal(moments)
         // A total order: equal moments in the order of the inputs.
-        order = diagonal.indices.sorted { (diagonal[$1], $0) < (diagonal[$0], $1) }
+        let values = diagonal.values
+        order = values.indices.sorted { (values[$1], $0) < (values[$0], $1) }
         memory = FloatMemory(count: stride * stride)
         pivots = [Float](repeating: 1, count: stride)
-        // Inputs that were never there have no scale of their own.
-        self.damping = mean > 0 ? Float(mean * share) : 1
+        self.damping = diagonal.damping(share: share)
         while true {
             try fill(from: moments)
             if factor() { break }
             raises += 1
             guard raises < 12 else { throw .notPositiveDefinite }
-            self.damping = max(self.damping * 10, Float(mean * 1e-6))
+            self.damping = max(self.damping * 10, diagonal.damping(share: 1e-6))
         }
         Mirror.upperToLower(memory.start, size: stride, threads: threads)
     }

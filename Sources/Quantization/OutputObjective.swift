@@ -5,6 +5,7 @@ struct OutputObjective {
     let width: Int
     let stride: Int
     let damping: Float
+    /// Keeps what `matrix` points to.
     private let moments: InputMoments
 
     init(_ moments: InputMoments, damping: Float) {

@@ -26,7 +26,7 @@ public enum RoundingMethod {
             switch self {
             case .nearest: []
             case .searchedScales(let moments):
-                try moments.map { moments throws(QuantizationError) in try Importance.damped(moments) }
+                try moments.map { moments throws(QuantizationError) in try Diagonal(moments).importance }
                     ?? [Float](repeating: 1, count: columns)
             case .secondOrder(let rounding): rounding.importance
             }
@@ -53,17 +53,5 @@ public enum RoundingMethod {
         case .searchedScales(let moments): moments?.width
         case .secondOrder(let rounding): rounding.moments.width
         }
-    }
-}
-
-/// How much each input counts when a scale is searched for.
-enum Importance {
-    /// The diagonal of H with `share` of its mean added, so that inputs that were never there count a little too.
-    static func damped(_ moments: InputMoments, share: Double = 0.01) throws(QuantizationError) -> [Float] {
-        let diagonal = moments.diagonal
-        let mean = diagonal.reduce(0.0) { $0 + Double($1) } / Double(moments.width)
-        guard mean.isFinite else { throw .notFinite(.moments) }
-        let damping = mean > 0 ? Float(mean * share) : 1
-        return diagonal.map { $0 + damping }
     }
 }

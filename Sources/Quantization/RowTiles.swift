@@ -60,6 +60,19 @@ final class RowTiles {
         return true
     }
 
+    func copyOfScales() -> FloatMemory {
+        let copy = FloatMemory(count: scaleMemory.count)
+        copy.start.update(from: scaleMemory.start, count: copy.count)
+        return copy
+    }
+
+    /// Makes the scales those of `original` times `factor`, as halves.
+    func stretchScales(_ original: FloatMemory, by factor: Float) {
+        for place in Swift.stride(from: 0, to: original.count, by: Self.tile) {
+            scaleMemory.start.store(kernel.roundedToHalf(original.start.lanes(place) * factor), place)
+        }
+    }
+
     /// Every weight to the level nearest to it.
     func roundToNearest() {
         for tile in 0..<tiles {

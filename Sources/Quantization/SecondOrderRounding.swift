@@ -1,33 +1,61 @@
-/// Rounding that knows the second moments of a linear's inputs and makes the error of its outputs small:
+/// Rounding that knows the second moments H of a linear's inputs and makes the error of its outputs small:
 /// tr(E H E^T), E the weights minus their quantized values.
 ///
 /// Scales come from a search on the original weights and stay with their groups of columns. Levels are chosen column by
-/// column with feedback (LDLQ/GPTQ). Then each refinement is kept, row by row, only where it lowered the error.
-/// Preparing it factors H once, for all matrices that read the same inputs.
+/// column with feedback (LDLQ/GPTQ), for several dampings of H and stretches of the scales; then codes and scales are
+/// refined in turn. Every step is judged row by row, and kept only where it lowered the row's error. So no row is worse
+/// than with the searched scales and plain rounding.
+///
+/// Preparing it factors H, for all matrices that read the same inputs. It holds width^2 floats for each damping. The
+/// moments must not be added to while it is in use.
 public final class SecondOrderRounding {
-    /// What is done, and how thoroughly.
+    /// What is tried, and how thoroughly.
     public struct Settings: Sendable, Equatable {
-        /// The share of the mean of H's diagonal that is added to the diagonal.
-        public var damping: Double
-        /// How often coordinate descent on the codes and a refit of the scales follow one another.
+        /// Shares of the mean of H's diagonal that are added to the diagonal before it is factored. Feedback with much of
+        /// it stays near the weights; with little, it uses small correlations too, and leaves the range of the grid
+        /// sooner. Which is better differs from row to row.
+        public var dampings: [Double]
+        /// Factors on the searched scales: feedback widens the range that levels have to cover.
+        public var stretches: [Float]
+        /// The share of the mean of H's diagonal that is added to the diagonal to judge and refine, so that directions
+        /// which the tokens hardly show are not free.
+        public var regularization: Double
+        /// How often coordinate descent, a refit of the scales, and feedback anew follow one another.
         public var rounds: Int
-        /// Passes over all columns in one coordinate descent.
+        /// The most passes over all columns in one coordinate descent; 0 for none.
         public var sweeps: Int
         /// Whether scales are refitted.
         public var refitsScales: Bool
 
-        public init(damping: Double = 0.01, rounds: Int = 2, sweeps: Int = 4, refitsScales: Bool = true) {
-            self.damping = damping
+        public init(
+            dampings: [Double] = [0.01, 0.002, 0.0004], stretches: [Float] = [1, 0.9, 1.1],
+            regularization: Double = 0.0003, rounds: Int = 4, sweeps: Int = 2, refitsScales: Bool = true
+        ) {
+            self.dampings = dampings
+            self.stretches = stretches
+            self.regularization = regularization
             self.rounds = rounds
             self.sweeps = sweeps
             self.refitsScales = refitsScales
         }
+
+        /// Feedback alone, once, as GPTQ is published.
+        public static func feedbackAlone(damping: Double = 0.01) -> Settings {
+            Settings(dampings: [damping], stretches: [1], regularization: damping, rounds: 0)
+        }
     }
 
     public let settings: Settings
+    /// What was added to H's diagonal, one for each factorization: more than the settings' share where that was not
+    /// enough to factor it.
+    public var dampings: [Float] { factorizations.map(\.damping) }
+    /// How often a damping had to be raised, in all.
+    public let dampingRaises: Int
+    /// What was added to H's diagonal to judge and refine.
+    public var regularization: Float { objective.damping }
     let moments: InputMoments
     let importance: [Float]
-    private let factorization: Factorization
+    private let factorizations: [Factorization]
     private let objective: OutputObjective
 
     /// Throws `notFinite` where the moments are not, and `notPositiveDefinite` where no damping gives a factorization.
@@ -38,31 +66,49 @@ public final class SecondOrderRounding {
     init(_ moments: InputMoments, settings: Settings, threads: Int?) throws(QuantizationError) {
         self.settings = settings
         self.moments = moments
-        factorization = try Factorization(moments, damping: settings.damping, threads: threads)
-        let damping = factorization.damping
-        importance = moments.diagonal.map { $0 + damping }
-        objective = OutputObjective(moments, damping: damping)
+        let diagonal = try Diagonal(moments)
+        importance = diagonal.importance
+        objective = OutputObjective(moments, damping: diagonal.damping(share: settings.regularization))
+        var factorizations: [Factorization] = []
+        var raises = 0
+        for share in settings.dampings {
+            let factorization = try Factorization(moments, damping: share, threads: threads)
+            raises += factorization.raises
+            // Two may have been raised to the same.
+            if !factorizations.contains(where: { $0.damping == factorization.damping }) {
+                factorizations.append(factorization)
+            }
+        }
+        self.factorizations = factorizations
+        dampingRaises = raises
     }
 
-    /// What was added to H's diagonal.
-    public var damping: Float { factorization.damping }
-
-    /// How often the damping had to be raised above the share that was asked for.
-    public var dampingRaises: Int { factorization.raises }
-
-    /// Chooses levels, and better scales than the rows have.
+    /// Chooses levels, and better scales than the searched ones that the rows come with.
     func run(_ rows: RowTiles) {
-        FeedbackRounding(factorization: factorization).run(rows)
-        guard settings.rounds > 0 else { return }
-        var guardian = KeptRows(rows, objective)
-        for _ in 0..<settings.rounds {
+        rows.roundToNearest()
+        var kept = KeptRows(rows, objective)
+        let searched = rows.copyOfScales()
+        for stretch in settings.stretches {
+            for factorization in factorizations {
+                rows.stretchScales(searched, by: stretch)
+                FeedbackRounding(factorization: factorization).run(rows)
+                kept.keepBetter()
+            }
+        }
+        for round in 0..<settings.rounds {
             if settings.sweeps > 0 {
                 CodeDescent(objective: objective, sweeps: settings.sweeps).run(rows)
-                guardian.keepBetter()
+                kept.keepBetter()
             }
             if settings.refitsScales {
                 ScaleRefit(objective: objective).run(rows)
-                guardian.keepBetter()
+                kept.keepBetter()
+            }
+            // Refitted scales deserve levels that were chosen for them; those of the last round would stay unrefined.
+            guard round + 1 < settings.rounds else { return }
+            for factorization in factorizations {
+                FeedbackRounding(factorization: factorization).run(rows)
+                kept.keepBetter()
             }
         }
     }

@@ -81,8 +81,8 @@ import Testing
         let moments = try InputMoments(width: 4)
         let rows = [Float](repeating: 1, count: 7)
         for (count, stride) in [(2, 4), (1, 3), (3, Int.max), (1, -4)] {
-            rows.withUnsafeBufferPointer { rows in
-                #expect(throws: QuantizationError.self) { try moments.add(rows, count: count, stride: stride) }
+            #expect(throws: QuantizationError.self) {
+                try rows.withUnsafeBufferPointer { try moments.add($0, count: count, stride: stride) }
             }
         }
         #expect(throws: QuantizationError.self) { try InputMoments(width: 0) }

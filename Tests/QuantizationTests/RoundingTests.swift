@@ -4,14 +4,22 @@ import Testing
 
 @Suite struct RoundingTests {
     /// The method without refinements.
-    static let plain = SecondOrderRounding.Settings(rounds: 0)
+    static let plain = SecondOrderRounding.Settings.feedbackAlone()
 
     @Test(arguments: Grid.all, [7, 32, 75])
     func feedbackGivesTheCodesOfThePaper(_ grid: Grid, _ columns: Int) throws {
         let problem = Problem(rows: 19, columns: columns, tokens: 3 * columns, seed: 6)
         let moments = try problem.moments()
         let factorization = try Factorization(moments, damping: 0.01)
-        let quantized = try problem.quantize(.secondOrder(SecondOrderRounding(moments, settings: Self.plain)), grid)
+        let search = ScaleSearch(importance: try Diagonal(moments).importance)
+        let quantized = try problem.weights.withUnsafeBufferPointer {
+            try MatrixRounding.run(
+                $0, rows: problem.rows, columns: columns, grid: grid, groupSize: .of32, threads: nil
+            ) { rows in
+                search.run(rows)
+                FeedbackRounding(factorization: factorization).run(rows)
+            }
+        }
         let ordered = Reference.ordered(
             problem.referenceMoments, factorization.order, damping: Double(factorization.damping))
         let (upper, _) = Reference.factor(ordered)
@@ -46,21 +54,24 @@ import Testing
         let problem = Problem(rows: 20, columns: 70, tokens: 200, seed: 8)
         let moments = try problem.moments()
         var last: [Double]?
-        for rounds in 0...3 {
-            let settings = SecondOrderRounding.Settings(rounds: rounds, sweeps: 2)
-            let rounding = try SecondOrderRounding(moments, settings: settings)
+        for rounds in -1...2 {
+            let rounding = try SecondOrderRounding(moments, settings: .init(rounds: max(rounds, 0)))
+            let method = rounds < 0 ? RoundingMethod.searchedScales(moments) : .secondOrder(rounding)
             let errors = problem.referenceErrors(
-                try problem.quantize(.secondOrder(rounding), grid), damping: Double(rounding.damping))
+                try problem.quantize(method, grid), damping: Double(rounding.regularization))
             if let last {
                 for row in 0..<problem.rows { #expect(errors[row] <= last[row] * (1 + 1e-5)) }
-                if rounds == 1 { #expect(errors.reduce(0, +) < 0.99 * last.reduce(0, +)) }
+                if rounds < 2 { #expect(errors.reduce(0, +) < 0.99 * last.reduce(0, +)) }
             }
             last = errors
         }
     }
 
     @Test(arguments: [
-        SecondOrderRounding.Settings(rounds: 1, sweeps: 3, refitsScales: false), .init(rounds: 1, sweeps: 0),
+        SecondOrderRounding.Settings(
+            dampings: [0.01], stretches: [1], regularization: 0.01, rounds: 1, refitsScales: false),
+        .init(dampings: [0.01], stretches: [1], regularization: 0.01, rounds: 1, sweeps: 0),
+        .init(rounds: 0),
     ])
     func eachRefinementLowersTheError(_ settings: SecondOrderRounding.Settings) throws {
         let problem = Problem(rows: 20, columns: 70, tokens: 200, seed: 9)

@@ -7,7 +7,7 @@ import Testing
     func noScaleOfAFineScanIsMuchBetter(_ grid: Grid) throws {
         let problem = Problem(rows: 16, columns: 32, tokens: 64, seed: 20)
         let moments = try problem.moments()
-        let importance = try Importance.damped(moments).map(Double.init)
+        let importance = try Diagonal(moments).importance.map(Double.init)
         let quantized = try problem.quantize(.searchedScales(moments), grid)
         let levels = (0..<grid.count).map { Double(grid.level(UInt8($0))) }
         var found = 0.0
