@@ -64,7 +64,8 @@ public struct Divergence: Sendable {
                 let logProbability = expected.logProbability(token)
                 divergence += exponential(logProbability) * (logProbability - found.logProbability(token))
             }
-            divergences.append(max(0, divergence))
+            // Rounding may leave less than nothing; what is not a number stays so.
+            divergences.append(divergence < 0 ? 0 : divergence)
             if Sampler.greedy(logits[0]) == Sampler.greedy(logits[1]) { agreements += 1 }
         }
     }

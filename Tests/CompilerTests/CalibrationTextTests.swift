@@ -1,9 +1,6 @@
-import Checkpoints
 import Compiler
 import Foundation
-import Lowering
 import Testing
-import Tokenization
 
 @Suite("The calibration text")
 struct CalibrationTextTests {
@@ -28,31 +25,18 @@ struct CalibrationTextTests {
 
     @Test("a byte-level tokenizer gives at least 12,000 tokens, and the text back")
     func tokens() throws {
-        try withTokenizer { tokenizer in
-            let tokens = tokenizer.encode(text, addSpecial: false, parseSpecial: true)
-            #expect(tokens.count >= 12_000)
-            #expect(tokenizer.decode(tokens) == text)
-        }
+        let compiled = try TestTokenizer(TestModel.resource("llama"))
+        let tokens = compiled.tokenizer.encode(text, addSpecial: false, parseSpecial: true)
+        #expect(tokens.count >= 12_000)
+        #expect(compiled.tokenizer.decode(tokens) == text)
     }
 
     @Test(
         "enough chunks of SmolLM2's tokens",
         .enabled(if: FileManager.default.fileExists(atPath: TestModel.realModel), "make model fetches the model"))
     func realTokens() throws {
-        let definition = try TokenizerDefinition(try Checkpoint.open(TestModel.realModel))
-        try withTokenizer(definition) { tokenizer in
-            let count = tokenizer.encode(text, addSpecial: false, parseSpecial: true).count
-            #expect((16_000...24_000).contains(count))
-        }
-    }
-
-    private func withTokenizer(_ definition: TokenizerDefinition? = nil, _ body: (Tokenizer) -> Void) throws {
-        let definition = try definition ?? TokenizerDefinition(try Checkpoint.open(TestModel.resource("llama")))
-        let section = try TokenizerCompiler.section(for: definition)
-        // Sections lie at multiples of 8 bytes.
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: section.count, alignment: 8)
-        defer { memory.deallocate() }
-        memory.copyBytes(from: section)
-        body(try Tokenizer(section: UnsafeRawBufferPointer(memory)))
+        let compiled = try TestTokenizer(TestModel.realModel)
+        let count = compiled.tokenizer.encode(text, addSpecial: false, parseSpecial: true).count
+        #expect((16_000...24_000).contains(count))
     }
 }
