@@ -193,6 +193,10 @@ LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_
     for (size_t tile = 0; tile < count; tile++, weights += tile_bytes, totals += rows) {
         if (rows <= HALVES_TOGETHER) {
             add_blocks_of(packing, weights, ahead, input, blocks, starts, rows, 0, 2, totals);
+        } else if (LATHE_IS_COMPACT) {
+            LATHE_ROLL for (size_t half = 0; half < 2; half++) {
+                add_blocks_of(packing, weights, half == 0 ? ahead : 0, input, blocks, starts, rows, half, 1, totals);
+            }
         } else {
             add_blocks_of(packing, weights, ahead, input, blocks, starts, rows, 0, 1, totals);
             add_blocks_of(packing, weights, 0, input, blocks, starts, rows, 1, 1, totals);

@@ -163,7 +163,14 @@ LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_
         add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, tiles,
                       totals + tile * rows);
     }
-    if (tile < count) {
+    if (tile == count) { return; }
+    if (LATHE_IS_COMPACT && tiles == 2) {
+        // The last tile twice over, rather than another body.
+        lanes twice[LATHE_ROWS_MOST * TILES_MOST];
+        for (size_t i = 0; i < 2 * rows; i++) { twice[i] = starts ? lanes_zero() : totals[tile * rows + i % rows]; }
+        add_blocks_of(packing, weights + tile * tile_bytes, 0, 0, input, blocks, false, rows, tiles, twice);
+        for (size_t r = 0; r < rows; r++) { totals[tile * rows + r] = twice[r]; }
+    } else {
         add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, 1,
                       totals + tile * rows);
     }
