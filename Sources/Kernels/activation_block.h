@@ -36,7 +36,7 @@ LATHE_INLINE void lathe_prefetch_block(lathe_packing packing, const uint8_t *blo
 void lathe_find_places(const lathe_product *product, lathe_packing packing, size_t first, size_t blocks,
                        lathe_place *places);
 
-/// Interleaves `blocks` blocks of columns from `first` on of the `live` rows from `row` on into one of `rows` rows; those that
-/// do not exist repeat the last one. `zero` is 0 for the affine packings.
+/// Interleaves `blocks` blocks of columns from `first` on of the `live` rows from `row` on into one of `rows` rows; those
+/// that do not exist repeat the last one. `zero` is 0 for the affine packings.
 lathe_activation_block lathe_interleave(const lathe_product *product, int32_t zero, size_t row, size_t live,
                                         size_t rows, size_t first, size_t blocks, lathe_activation_space *space);

@@ -140,7 +140,8 @@ LANES void block_dots(lathe_packing packing, const uint8_t *block, const lathe_a
 
 /// Adds block `index` of the chunk to the sums.
 LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t *numbers,
-                     const lathe_activation_block *input, size_t index, size_t rows, size_t half, size_t halves, __m256 sums[][2]) {
+                     const lathe_activation_block *input, size_t index, size_t rows, size_t half, size_t halves,
+                     __m256 sums[][2]) {
     __m256i dots[LATHE_ROWS_MOST][2];
     block_dots(packing, block, input, index, rows, half, halves, dots);
     const uint16_t *halves_at = (const uint16_t *)numbers;

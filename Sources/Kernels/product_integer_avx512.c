@@ -99,7 +99,7 @@ LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t 
     const int32_t *values = input->values + index * 8 * rows;
     // Constant shifts want the loop unrolled where a line holds more than two steps.
     const int bits = lathe_code_bits(packing);
-    if (rows <= 2 || bits < 4 || bits == 6) {
+    if (!LATHE_IS_COMPACT || rows <= 2 || bits < 4 || bits == 6) {
         LATHE_UNROLL for (size_t pair = 0; pair < 4; pair++) {
             add_pair(packing, block, tile_bytes, pair, pair % 2, values, rows, tiles, dots);
         }

@@ -67,7 +67,8 @@ LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t pair, co
 
 /// Adds block `index` of the chunk to the sums.
 LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t *numbers,
-                     const lathe_activation_block *input, size_t index, size_t rows, size_t part, size_t parts, float32x4_t sums[][4]) {
+                     const lathe_activation_block *input, size_t index, size_t rows, size_t part, size_t parts,
+                     float32x4_t sums[][4]) {
     const bool starts = lathe_code_bits(packing) != 8 && !lathe_is_affine(packing);
     int32x4_t dots[LATHE_ROWS_MOST][4];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
