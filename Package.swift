@@ -15,7 +15,7 @@ if isEmbedded {
 let compilerSettings: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
 // The runner trades a tenth of the kernels' speed for their unrolled copies.
-var kernelSettings: [CSetting] = [.unsafeFlags([isEmbedded ? "-O2" : "-O3", "-Wall", "-Wextra", "-Werror"])]
+var kernelSettings: [CSetting] = [.unsafeFlags([isEmbedded ? "-Os" : "-O3", "-Wall", "-Wextra", "-Werror"])]
 if isEmbedded { kernelSettings.append(.define("LATHE_COMPACT")) }
 
 // zlib is linked from its archive into the runner, which must need nothing but the C library.

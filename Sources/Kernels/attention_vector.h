@@ -171,7 +171,7 @@ LATHE_TARGET static void add_batch(const lathe_weighted_values *o, bool first, b
     value_all_queries(o, LATHE_F32, first, last);
 }
 
-/// Many queries: batches of values are converted once, for all of them.
+/// Many queries, or any number in a compact build: batches of values are converted once, for all of them.
 LANES void weigh_many(const lathe_weighted_values *o, lathe_packing packing) {
     float converted[VALUE_BATCH * VALUE_BATCH];
     const size_t row_bytes = lathe_value_bytes(packing, o->dimensions);
@@ -209,7 +209,9 @@ LANES void weigh_many(const lathe_weighted_values *o, lathe_packing packing) {
 }
 
 LANES void weigh_packed(const lathe_weighted_values *o, lathe_packing packing) {
-    if (o->queries > VALUE_QUERIES_MOST) {
+    if (LATHE_IS_COMPACT && packing == LATHE_F32) {
+        add_batch(o, true, true);
+    } else if (LATHE_IS_COMPACT || o->queries > VALUE_QUERIES_MOST) {
         weigh_many(o, packing);
     } else {
         value_all_queries(o, packing, true, true);

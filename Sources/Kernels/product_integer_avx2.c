@@ -139,17 +139,17 @@ LANES void block_dots(lathe_packing packing, const uint8_t *block, const lathe_a
 }
 
 /// Adds block `index` of the chunk to the sums.
-LANES void add_block(lathe_packing packing, const uint8_t *weights, const lathe_activation_block *input, size_t index,
-                     size_t rows, size_t half, size_t halves, __m256 sums[][2]) {
-    const lathe_place place = input->places[index];
+LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t *numbers,
+                     const lathe_activation_block *input, size_t index, size_t rows, size_t half, size_t halves,
+                     __m256 sums[][2]) {
     __m256i dots[LATHE_ROWS_MOST][2];
-    block_dots(packing, weights + place.codes, input, index, rows, half, halves, dots);
-    const uint16_t *numbers = (const uint16_t *)(weights + place.scales);
+    block_dots(packing, block, input, index, rows, half, halves, dots);
+    const uint16_t *halves_at = (const uint16_t *)numbers;
     __m256 scales[2], minimums[2];
     LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
-        scales[h] = lanes_half_from_f16(numbers + (half + h) * 8);
+        scales[h] = lanes_half_from_f16(halves_at + (half + h) * 8);
         if (lathe_is_affine(packing)) {
-            minimums[h] = lanes_half_from_f16(numbers + LATHE_TILE_ROWS + (half + h) * 8);
+            minimums[h] = lanes_half_from_f16(halves_at + LATHE_TILE_ROWS + (half + h) * 8);
         }
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
@@ -174,9 +174,11 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t a
             sums[r][h] = starts ? _mm256_setzero_ps() : half + h == 0 ? totals[r].low : totals[r].high;
         }
     }
+    const lathe_place *places = input->places;
     for (size_t index = 0; index < blocks; index++) {
-        if (ahead != 0) { lathe_prefetch_block(packing, weights + input->places[index].codes + ahead); }
-        add_block(packing, weights, input, index, rows, half, halves, sums);
+        const uint8_t *block = weights + places[index].codes, *numbers = weights + places[index].scales;
+        if (ahead != 0) { lathe_prefetch_block(packing, block + ahead); }
+        add_block(packing, block, numbers, input, index, rows, half, halves, sums);
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
@@ -192,6 +194,10 @@ LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_
     for (size_t tile = 0; tile < count; tile++, weights += tile_bytes, totals += rows) {
         if (rows <= HALVES_TOGETHER) {
             add_blocks_of(packing, weights, ahead, input, blocks, starts, rows, 0, 2, totals);
+        } else if (LATHE_IS_COMPACT) {
+            LATHE_ROLL for (size_t half = 0; half < 2; half++) {
+                add_blocks_of(packing, weights, half == 0 ? ahead : 0, input, blocks, starts, rows, half, 1, totals);
+            }
         } else {
             add_blocks_of(packing, weights, ahead, input, blocks, starts, rows, 0, 1, totals);
             add_blocks_of(packing, weights, 0, input, blocks, starts, rows, 1, 1, totals);

@@ -87,10 +87,9 @@ LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t tile_byt
 }
 
 /// Adds block `index` of the chunk to the sums.
-LANES void add_block(lathe_packing packing, const uint8_t *weights, size_t tile_bytes,
+LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t *numbers, size_t tile_bytes,
                      const lathe_activation_block *input, size_t index, size_t rows, size_t tiles,
                      __m512 sums[][TILES_MOST]) {
-    const lathe_place place = input->places[index];
     __m512i dots[LATHE_ROWS_MOST][TILES_MOST];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         const __m512i start = lathe_is_affine(packing) ? _mm512_setzero_si512()
@@ -98,10 +97,9 @@ LANES void add_block(lathe_packing packing, const uint8_t *weights, size_t tile_
         LATHE_UNROLL for (size_t t = 0; t < tiles; t++) { dots[r][t] = start; }
     }
     const int32_t *values = input->values + index * 8 * rows;
-    const uint8_t *block = weights + place.codes;
     // Constant shifts want the loop unrolled where a line holds more than two steps.
     const int bits = lathe_code_bits(packing);
-    if (rows <= 2 || bits < 4 || bits == 6) {
+    if (!LATHE_IS_COMPACT || rows <= 2 || bits < 4 || bits == 6) {
         LATHE_UNROLL for (size_t pair = 0; pair < 4; pair++) {
             add_pair(packing, block, tile_bytes, pair, pair % 2, values, rows, tiles, dots);
         }
@@ -112,7 +110,7 @@ LANES void add_block(lathe_packing packing, const uint8_t *weights, size_t tile_
     }
     __m512 scales[TILES_MOST], minimums[TILES_MOST];
     LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
-        const uint16_t *halves = (const uint16_t *)(weights + t * tile_bytes + place.scales);
+        const uint16_t *halves = (const uint16_t *)(numbers + t * tile_bytes);
         scales[t] = lanes_load_f16(halves);
         if (lathe_is_affine(packing)) { minimums[t] = lanes_load_f16(halves + LATHE_TILE_ROWS); }
     }
@@ -139,13 +137,15 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t t
             sums[r][t] = starts ? _mm512_setzero_ps() : totals[t * rows + r];
         }
     }
+    const lathe_place *places = input->places;
     for (size_t index = 0; index < blocks; index++) {
+        const uint8_t *block = weights + places[index].codes, *numbers = weights + places[index].scales;
         if (ahead != 0) {
             LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
-                lathe_prefetch_block(packing, weights + t * tile_bytes + input->places[index].codes + ahead);
+                lathe_prefetch_block(packing, block + t * tile_bytes + ahead);
             }
         }
-        add_block(packing, weights, tile_bytes, input, index, rows, tiles, sums);
+        add_block(packing, block, numbers, tile_bytes, input, index, rows, tiles, sums);
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t t = 0; t < tiles; t++) { totals[t * rows + r] = sums[r][t]; }
@@ -163,7 +163,14 @@ LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_
         add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, tiles,
                       totals + tile * rows);
     }
-    if (tile < count) {
+    if (tile == count) { return; }
+    if (LATHE_IS_COMPACT && tiles == 2) {
+        // The last tile twice over, rather than another body.
+        lanes twice[LATHE_ROWS_MOST * TILES_MOST];
+        for (size_t i = 0; i < 2 * rows; i++) { twice[i] = starts ? lanes_zero() : totals[tile * rows + i % rows]; }
+        add_blocks_of(packing, weights + tile * tile_bytes, 0, 0, input, blocks, false, rows, tiles, twice);
+        for (size_t r = 0; r < rows; r++) { totals[tile * rows + r] = twice[r]; }
+    } else {
         add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, 1,
                       totals + tile * rows);
     }

@@ -66,10 +66,9 @@ LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t pair, co
 }
 
 /// Adds block `index` of the chunk to the sums.
-LANES void add_block(lathe_packing packing, const uint8_t *weights, const lathe_activation_block *input, size_t index,
-                     size_t rows, size_t part, size_t parts, float32x4_t sums[][4]) {
-    const lathe_place place = input->places[index];
-    const uint8_t *block = weights + place.codes;
+LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t *numbers,
+                     const lathe_activation_block *input, size_t index, size_t rows, size_t part, size_t parts,
+                     float32x4_t sums[][4]) {
     const bool starts = lathe_code_bits(packing) != 8 && !lathe_is_affine(packing);
     int32x4_t dots[LATHE_ROWS_MOST][4];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
@@ -88,7 +87,7 @@ LANES void add_block(lathe_packing packing, const uint8_t *weights, const lathe_
             add_pair(packing, block, pair, values, rows, part, parts, dots);
         }
     }
-    const uint16_t *halves = (const uint16_t *)(weights + place.scales);
+    const uint16_t *halves = (const uint16_t *)numbers;
     float32x4_t scales[4], minimums[4];
     LATHE_UNROLL for (size_t p = 0; p < parts; p++) {
         scales[p] = half_to_float(halves + (part + p) * 4);
@@ -114,9 +113,11 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t a
             sums[r][p] = starts ? vdupq_n_f32(0.0f) : totals[r].part[part + p];
         }
     }
+    const lathe_place *places = input->places;
     for (size_t index = 0; index < blocks; index++) {
-        if (ahead != 0) { lathe_prefetch_block(packing, weights + input->places[index].codes + ahead); }
-        add_block(packing, weights, input, index, rows, part, parts, sums);
+        const uint8_t *block = weights + places[index].codes, *numbers = weights + places[index].scales;
+        if (ahead != 0) { lathe_prefetch_block(packing, block + ahead); }
+        add_block(packing, block, numbers, input, index, rows, part, parts, sums);
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t p = 0; p < parts; p++) { totals[r].part[part + p] = sums[r][p]; }

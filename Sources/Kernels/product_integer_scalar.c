@@ -25,7 +25,12 @@ LATHE_INLINE float weighted_sum(lathe_packing packing, const lathe_product *prod
     return sum;
 }
 
+// One body for all packings where the build has to be small.
+#ifdef LATHE_COMPACT
+static __attribute__((noinline)) void product_integer(const lathe_product *product, lathe_packing packing) {
+#else
 LATHE_INLINE void product_integer(const lathe_product *product, lathe_packing packing) {
+#endif
     const size_t tile_bytes = lathe_integer_tile_bytes(packing, product->group, product->columns);
     for (size_t tile = product->tile_begin; tile < lathe_last_tile(product); tile++) {
         const uint8_t *weights = product->weights + tile * tile_bytes;

@@ -87,7 +87,7 @@ extension VerifierTests {
         Case("unknown buffer", "a buffer exists") {
             $0.body[2] = .normalize(input: BufferIndex(12), weight: nil, epsilon: 1, output: P.normed)
         },
-        Case("unknown tensor", "a tensor exists") { $0.body[0] = .embed(table: TensorIndex(15), output: P.residual) },
+        Case("unknown tensor", "a tensor exists") { $0.body[0] = .embed(table: TensorIndex(17), output: P.residual) },
         Case("unknown state", "a state exists") { $0.body[5] = P.attend(state: StateIndex(2)) },
         Case("vector as matrix", "an operand is a matrix") {
             $0.body[0] = .embed(table: P.tensor("norm"), output: P.residual)

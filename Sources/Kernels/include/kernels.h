@@ -100,7 +100,8 @@ typedef void (*lathe_product_function)(const lathe_product *product);
 // of 32). Keys lie in tiles of 16 slots as the packing says; values in one row a slot:
 //
 //   LATHE_F32, LATHE_F16: `dimensions` elements.
-//   LATHE_INT8_SYMMETRIC, its keys in groups of 32: `dimensions` int8 codes, then one f32 scale for every 32; value = scale * code, rounded.
+//   LATHE_INT8_SYMMETRIC (its keys in groups of 32): `dimensions` int8 codes, then one f32 scale for every 32; value =
+//   scale * code, rounded.
 //
 // What a cache holds is finite: elements are clamped to the largest finite magnitude (65504, that of a half, for f16 and
 // int8), and a NaN becomes that magnitude. So what a query does not see, weighted
