@@ -54,8 +54,8 @@ public struct Compilation: Sendable {
         if let quantization = options.quantization {
             let plan = try QuantizationPlan(
                 model, options: quantization, tokenizer: tokenizer,
-                progress: { progress($0, $1 * Compilation.measuringShare) }
-            ) { choices throws(CompileError) in try assembly(choices).byteCount() }
+                progress: { progress($0, $1 * Compilation.measuringShare) },
+                size: { choices throws(CompileError) in try assembly(choices).byteCount() })
             reports.append(plan.report)
             let quantizer = MeasuredQuantization(
                 model, tokens: plan.tokens, units: plan.units, options: plan.optionsByName,
