@@ -73,7 +73,7 @@ let testTargets: [Target] = [
         name: "CheckpointsTests", dependencies: ["Checkpoints"], resources: [.copy("Resources")],
         swiftSettings: compilerSettings),
     .testTarget(
-        name: "QuantizationTests", dependencies: ["Quantization", "Kernels"], resources: [.copy("Resources")],
+        name: "QuantizationTests", dependencies: ["Quantization"], resources: [.copy("Resources")],
         swiftSettings: compilerSettings),
     .testTarget(
         name: "TokenizationTests", dependencies: ["Tokenization", "Lowering", "Checkpoints"],

@@ -13,7 +13,4 @@ final class FloatMemory: @unchecked Sendable {
     deinit {
         UnsafeMutableRawPointer(start).deallocate()
     }
-
-    /// All 0 again.
-    func clear() { start.update(repeating: 0, count: count) }
 }

@@ -18,8 +18,8 @@ public final class SecondOrderRounding {
         /// Factors on the searched scales: feedback widens the range that levels have to cover.
         public var stretches: [Float]
         /// The share of the mean of H's diagonal that is added to the diagonal to judge and refine, so that directions
-        /// which the tokens hardly show are not free.
-        public var regularization: Double
+        /// which the tokens hardly show are not free. Nil: by the number of tokens.
+        public var regularization: Double?
         /// How often coordinate descent, a refit of the scales, and feedback anew follow one another.
         public var rounds: Int
         /// The most passes over all columns in one coordinate descent; 0 for none.
@@ -29,7 +29,7 @@ public final class SecondOrderRounding {
 
         public init(
             dampings: [Double] = [0.01, 0.002, 0.0004], stretches: [Float] = [1, 0.9, 1.1],
-            regularization: Double = 0.0003, rounds: Int = 4, sweeps: Int = 2, refitsScales: Bool = true
+            regularization: Double? = nil, rounds: Int = 4, sweeps: Int = 2, refitsScales: Bool = true
         ) {
             self.dampings = dampings
             self.stretches = stretches
@@ -68,7 +68,8 @@ public final class SecondOrderRounding {
         self.moments = moments
         let diagonal = try Diagonal(moments)
         importance = diagonal.importance
-        objective = OutputObjective(moments, damping: diagonal.damping(share: settings.regularization))
+        let share = settings.regularization ?? Self.regularization(width: moments.width, tokens: moments.count)
+        objective = OutputObjective(moments, damping: diagonal.damping(share: share))
         var factorizations: [Factorization] = []
         var raises = 0
         for share in settings.dampings {
@@ -81,6 +82,13 @@ public final class SecondOrderRounding {
         }
         self.factorizations = factorizations
         dampingRaises = raises
+    }
+
+    /// 0.0003, and from two tokens for each input downwards with the square of what is missing, up to 0.03: found with
+    /// tokens that were held out. With fewer tokens than inputs most directions are not seen at all.
+    static func regularization(width: Int, tokens: Int) -> Double {
+        let missing = 2 * Double(width) / Double(max(tokens, 1))
+        return min(0.03, 0.0003 * max(1, missing * missing))
     }
 
     /// Chooses levels, and better scales than the searched ones that the rows come with.

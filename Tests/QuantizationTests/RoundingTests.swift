@@ -83,6 +83,23 @@ import Testing
         #expect(after.squared < 0.99 * before.squared)
     }
 
+    @Test func fewTokensAreTrustedLess() throws {
+        // Half as many tokens as inputs for calibration, and others of the same kind to judge with.
+        let problem = Problem(rows: 24, columns: 96, tokens: 1048, seed: 17)
+        let few = try InputMoments(width: 96)
+        let others = try InputMoments(width: 96)
+        try problem.inputs.withUnsafeBufferPointer { inputs in
+            try few.add(inputs, count: 48, stride: 96)
+            let rest = UnsafeBufferPointer(rebasing: inputs[(48 * 96)...])
+            try others.add(rest, count: 1000, stride: 96)
+        }
+        func error(_ regularization: Double?) throws -> Double {
+            let rounding = try SecondOrderRounding(few, settings: .init(regularization: regularization))
+            return try problem.outputError(problem.quantize(.secondOrder(rounding), .fourBits), others).relative
+        }
+        #expect(try error(nil) < 0.9 * error(0.0003))
+    }
+
     @Test(arguments: [Grid(bits: .two, kind: .centered), .fourBits])
     func resultsDoNotDependOnThreads(_ grid: Grid) throws {
         let problem = Problem(rows: 150, columns: 50, tokens: 120, seed: 10)
