@@ -24,6 +24,7 @@ typedef struct lathe_activation_space {
     _Alignas(64) float scales[LATHE_CHUNK];
     _Alignas(64) int32_t starts[LATHE_CHUNK];
     _Alignas(64) float scaled[LATHE_CHUNK];
+    size_t first, blocks;  // what the places were found for
     lathe_place places[LATHE_CHUNK];
 } lathe_activation_space;
 
@@ -34,7 +35,7 @@ LATHE_INLINE void lathe_prefetch_block(lathe_packing packing, const uint8_t *blo
 
 /// Finds `blocks` blocks of a tile from `first` on.
 void lathe_find_places(const lathe_product *product, lathe_packing packing, size_t first, size_t blocks,
-                       lathe_place *places);
+                       lathe_activation_space *space);
 
 /// Interleaves `blocks` blocks of columns from `first` on of the `live` rows from `row` on into one of `rows` rows; those
 /// that do not exist repeat the last one. `zero` is 0 for the affine packings.
