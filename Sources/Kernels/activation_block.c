@@ -77,6 +77,7 @@ lathe_activation_block lathe_interleave(const lathe_product *product, int32_t ze
         .starts = space->starts,
         .scaled = space->scaled,
         .places = space->places,
+        .is_even = product->group == LATHE_BLOCK,
     };
     if (rows > 1) {
         lathe_transpose(values, rows, blocks * 8, space->values);

@@ -46,7 +46,8 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, add
         const uint8_t *weights =
             product->weights + tile * tile_bytes + lathe_block_offset(packing, product->group, first);
         // Most products have one chunk, whose places are the same in every tile.
-        if (first != space->first || chunk != space->blocks) {
+        const bool is_even = lathe_has_even_loop(rows) && product->group == LATHE_BLOCK;
+        if (!is_even && (first != space->first || chunk != space->blocks)) {
             lathe_find_places(product, packing, first, chunk, space);
         }
         lanes *sums = totals;
