@@ -43,9 +43,11 @@ LATHE_INLINE void lathe_transpose(const int32_t *const from[], size_t rows, size
 }
 
 void lathe_find_places(const lathe_product *product, lathe_packing packing, size_t first, size_t blocks,
-                       lathe_place *places) {
+                       lathe_activation_space *space) {
     const size_t group = product->group / LATHE_BLOCK, all = product->columns / LATHE_BLOCK;
     const size_t code_bytes = lathe_code_bytes(packing), number_bytes = lathe_number_bytes(packing);
+    space->first = first;
+    space->blocks = blocks;
     size_t end = first / group * group + group;  // of the group that block `first + i` lies in
     end = end < all ? end : all;
     size_t codes = 0, scales = (end - first) * code_bytes;
@@ -55,7 +57,7 @@ void lathe_find_places(const lathe_product *product, lathe_packing packing, size
             end = end + group < all ? end + group : all;
             scales = codes + (end - first - i) * code_bytes;
         }
-        places[i] = (lathe_place){(uint32_t)codes, (uint32_t)scales};
+        space->places[i] = (lathe_place){(uint32_t)codes, (uint32_t)scales};
         codes += code_bytes;
     }
 }
@@ -75,6 +77,7 @@ lathe_activation_block lathe_interleave(const lathe_product *product, int32_t ze
         .starts = space->starts,
         .scaled = space->scaled,
         .places = space->places,
+        .is_even = product->group == LATHE_BLOCK,
     };
     if (rows > 1) {
         lathe_transpose(values, rows, blocks * 8, space->values);

@@ -17,6 +17,7 @@ typedef struct lathe_activation_block {
     const int32_t *starts;      // [block][row]: -zero * A, for the symmetric and centered packings
     const float *scaled;        // [block][row]: scale * float(A), for the affine ones
     const lathe_place *places;  // [block]: the weights of these columns
+    bool is_even;               // whether every block is a group of its own, so that blocks lie at equal distances
 } lathe_activation_block;
 
 typedef struct lathe_activation_space {
@@ -24,8 +25,28 @@ typedef struct lathe_activation_space {
     _Alignas(64) float scales[LATHE_CHUNK];
     _Alignas(64) int32_t starts[LATHE_CHUNK];
     _Alignas(64) float scaled[LATHE_CHUNK];
+    size_t first, blocks;  // what the places were found for
     lathe_place places[LATHE_CHUNK];
 } lathe_activation_space;
+
+/// A block of weights and its scales.
+typedef struct lathe_weight_block {
+    const uint8_t *codes, *numbers;
+} lathe_weight_block;
+
+/// Block `index` of a chunk that begins at `weights`. `is_even`, a constant, promises blocks at equal distances: one or two
+/// rows wait for memory, and there even two loads more cost time.
+LATHE_INLINE lathe_weight_block lathe_block_at(lathe_packing packing, const uint8_t *weights,
+                                               const lathe_activation_block *input, size_t index, bool is_even) {
+    if (!is_even) {
+        return (lathe_weight_block){weights + input->places[index].codes, weights + input->places[index].scales};
+    }
+    const uint8_t *codes = weights + index * (lathe_code_bytes(packing) + lathe_number_bytes(packing));
+    return (lathe_weight_block){codes, codes + lathe_code_bytes(packing)};
+}
+
+/// Whether a loop over blocks at equal distances is worth its code.
+LATHE_INLINE bool lathe_has_even_loop(size_t rows) { return !LATHE_IS_COMPACT && rows <= 2; }
 
 /// Asks for a block of weights that is needed soon, and for the scales that may follow it.
 LATHE_INLINE void lathe_prefetch_block(lathe_packing packing, const uint8_t *block) {
@@ -34,7 +55,7 @@ LATHE_INLINE void lathe_prefetch_block(lathe_packing packing, const uint8_t *blo
 
 /// Finds `blocks` blocks of a tile from `first` on.
 void lathe_find_places(const lathe_product *product, lathe_packing packing, size_t first, size_t blocks,
-                       lathe_place *places);
+                       lathe_activation_space *space);
 
 /// Interleaves `blocks` blocks of columns from `first` on of the `live` rows from `row` on into one of `rows` rows; those
 /// that do not exist repeat the last one. `zero` is 0 for the affine packings.

@@ -165,6 +165,17 @@ LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t 
     }
 }
 
+/// Adds block after block to the sums.
+LANES void add_each_block(lathe_packing packing, const uint8_t *weights, size_t ahead,
+                          const lathe_activation_block *input, size_t blocks, bool is_even, size_t rows, size_t half,
+                          size_t halves, __m256 sums[][2]) {
+    for (size_t index = 0; index < blocks; index++) {
+        const lathe_weight_block block = lathe_block_at(packing, weights, input, index, is_even);
+        if (ahead != 0) { lathe_prefetch_block(packing, block.codes + ahead); }
+        add_block(packing, block.codes, block.numbers, input, index, rows, half, halves, sums);
+    }
+}
+
 /// Adds `blocks` blocks of columns to the sums of `rows` rows and `halves` halves, a row's halves beside each other.
 LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t ahead, const lathe_activation_block *input,
                       size_t blocks, bool starts, size_t rows, size_t half, size_t halves, lanes *totals) {
@@ -174,11 +185,10 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t a
             sums[r][h] = starts ? _mm256_setzero_ps() : half + h == 0 ? totals[r].low : totals[r].high;
         }
     }
-    const lathe_place *places = input->places;
-    for (size_t index = 0; index < blocks; index++) {
-        const uint8_t *block = weights + places[index].codes, *numbers = weights + places[index].scales;
-        if (ahead != 0) { lathe_prefetch_block(packing, block + ahead); }
-        add_block(packing, block, numbers, input, index, rows, half, halves, sums);
+    if (lathe_has_even_loop(rows) && input->is_even) {
+        add_each_block(packing, weights, ahead, input, blocks, true, rows, half, halves, sums);
+    } else {
+        add_each_block(packing, weights, ahead, input, blocks, false, rows, half, halves, sums);
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t h = 0; h < halves; h++) {

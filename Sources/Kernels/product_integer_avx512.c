@@ -127,6 +127,21 @@ LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t 
     }
 }
 
+/// Adds block after block to the sums.
+LANES void add_each_block(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, size_t ahead,
+                          const lathe_activation_block *input, size_t blocks, bool is_even, size_t rows, size_t tiles,
+                          __m512 sums[][TILES_MOST]) {
+    for (size_t index = 0; index < blocks; index++) {
+        const lathe_weight_block block = lathe_block_at(packing, weights, input, index, is_even);
+        if (ahead != 0) {
+            LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
+                lathe_prefetch_block(packing, block.codes + t * tile_bytes + ahead);
+            }
+        }
+        add_block(packing, block.codes, block.numbers, tile_bytes, input, index, rows, tiles, sums);
+    }
+}
+
 /// Adds `blocks` blocks of columns to the sums of `rows` rows and `tiles` tiles, which lie tile by tile.
 LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, size_t ahead,
                          const lathe_activation_block *input, size_t blocks, bool starts, size_t rows, size_t tiles,
@@ -137,15 +152,10 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t t
             sums[r][t] = starts ? _mm512_setzero_ps() : totals[t * rows + r];
         }
     }
-    const lathe_place *places = input->places;
-    for (size_t index = 0; index < blocks; index++) {
-        const uint8_t *block = weights + places[index].codes, *numbers = weights + places[index].scales;
-        if (ahead != 0) {
-            LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
-                lathe_prefetch_block(packing, block + t * tile_bytes + ahead);
-            }
-        }
-        add_block(packing, block, numbers, tile_bytes, input, index, rows, tiles, sums);
+    if (lathe_has_even_loop(rows) && input->is_even) {
+        add_each_block(packing, weights, tile_bytes, ahead, input, blocks, true, rows, tiles, sums);
+    } else {
+        add_each_block(packing, weights, tile_bytes, ahead, input, blocks, false, rows, tiles, sums);
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t t = 0; t < tiles; t++) { totals[t * rows + r] = sums[r][t]; }

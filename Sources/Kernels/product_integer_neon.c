@@ -104,6 +104,17 @@ LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t 
     }
 }
 
+/// Adds block after block to the sums.
+LANES void add_each_block(lathe_packing packing, const uint8_t *weights, size_t ahead,
+                          const lathe_activation_block *input, size_t blocks, bool is_even, size_t rows, size_t part,
+                          size_t parts, float32x4_t sums[][4]) {
+    for (size_t index = 0; index < blocks; index++) {
+        const lathe_weight_block block = lathe_block_at(packing, weights, input, index, is_even);
+        if (ahead != 0) { lathe_prefetch_block(packing, block.codes + ahead); }
+        add_block(packing, block.codes, block.numbers, input, index, rows, part, parts, sums);
+    }
+}
+
 /// Adds `blocks` blocks of columns to the sums of `rows` rows and `parts` parts, a row's parts beside each other.
 LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t ahead, const lathe_activation_block *input,
                       size_t blocks, bool starts, size_t rows, size_t part, size_t parts, lanes *totals) {
@@ -113,11 +124,10 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t a
             sums[r][p] = starts ? vdupq_n_f32(0.0f) : totals[r].part[part + p];
         }
     }
-    const lathe_place *places = input->places;
-    for (size_t index = 0; index < blocks; index++) {
-        const uint8_t *block = weights + places[index].codes, *numbers = weights + places[index].scales;
-        if (ahead != 0) { lathe_prefetch_block(packing, block + ahead); }
-        add_block(packing, block, numbers, input, index, rows, part, parts, sums);
+    if (lathe_has_even_loop(rows) && input->is_even) {
+        add_each_block(packing, weights, ahead, input, blocks, true, rows, part, parts, sums);
+    } else {
+        add_each_block(packing, weights, ahead, input, blocks, false, rows, part, parts, sums);
     }
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         LATHE_UNROLL for (size_t p = 0; p < parts; p++) { totals[r].part[part + p] = sums[r][p]; }

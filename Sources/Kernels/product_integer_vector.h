@@ -33,12 +33,11 @@ LATHE_INLINE size_t chunk_blocks(size_t rows, size_t tiles, size_t block_bytes) 
 
 /// All columns of `rows` rows from `row` on and `count` tiles from `tile` on.
 LANES void integer_band(const lathe_product *product, lathe_packing packing, add_blocks *add, size_t row, size_t rows,
-                        size_t tile, size_t count) {
+                        size_t tile, size_t count, lathe_activation_space *space) {
     const size_t blocks = product->columns / LATHE_BLOCK;
     const size_t tile_bytes = lathe_integer_tile_bytes(packing, product->group, product->columns);
     const size_t chunk_most = chunk_blocks(rows, count, lathe_code_bytes(packing) + lathe_number_bytes(packing));
     const int32_t zero = CODES_ARE_SIGNED && lathe_code_bits(packing) == 8 ? 0 : lathe_zero_level(packing);
-    lathe_activation_space space;
     // Where one chunk is all, a block is finished while its sums are near.
     const bool waits = chunk_most < blocks;
     lanes totals[LATHE_PANEL_TILES * LATHE_BAND_ROWS];
@@ -46,13 +45,17 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, add
         const size_t chunk = blocks - first < chunk_most ? blocks - first : chunk_most;
         const uint8_t *weights =
             product->weights + tile * tile_bytes + lathe_block_offset(packing, product->group, first);
-        lathe_find_places(product, packing, first, chunk, space.places);
+        // Most products have one chunk, whose places are the same in every tile.
+        const bool is_even = lathe_has_even_loop(rows) && product->group == LATHE_BLOCK;
+        if (!is_even && (first != space->first || chunk != space->blocks)) {
+            lathe_find_places(product, packing, first, chunk, space);
+        }
         lanes *sums = totals;
         for (size_t r = 0, live; r < rows; r += live) {
             live = lathe_block_rows(rows - r, BLOCK_MOST);
             const size_t size = lathe_block_size(live);
             const lathe_activation_block input =
-                lathe_interleave(product, zero, row + r, live, size, first, chunk, &space);
+                lathe_interleave(product, zero, row + r, live, size, first, chunk, space);
             add(weights, tile_bytes, row + r > 0, &input, chunk, first == 0, size, count, sums);
             if (waits) {
                 sums += count * size;
@@ -73,12 +76,14 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, add
 static __attribute__((noinline)) LATHE_TARGET void product_integer(const lathe_product *product, lathe_packing packing,
                                                                    add_blocks *add) {
     const size_t last = lathe_last_tile(product);
+    lathe_activation_space space;
+    space.first = space.blocks = 0;
     for (size_t tile = product->tile_begin; tile < last; tile += LATHE_PANEL_TILES) {
         const size_t count = last - tile < LATHE_PANEL_TILES ? last - tile : LATHE_PANEL_TILES;
         for (size_t row = 0; row < product->rows; row += LATHE_BAND_ROWS) {
             const size_t left = product->rows - row;
             const size_t rows = left < LATHE_BAND_ROWS ? left : LATHE_BAND_ROWS;
-            integer_band(product, packing, add, row, rows, tile, count);
+            integer_band(product, packing, add, row, rows, tile, count, &space);
         }
     }
 }

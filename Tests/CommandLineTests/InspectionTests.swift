@@ -7,17 +7,22 @@ import Testing
 
 @Suite("Inspection")
 struct InspectionTests {
-    /// A plan without layers of two matrices, whose names are as given.
-    private func description(tensor: String, buffer: String, path: String) throws -> PlanDescription {
+    /// A plan without layers of two matrices, whose names are as given; the first is packed as `packing`.
+    private func description(
+        tensor: String, buffer: String, path: String, packing: Packing = .float32
+    ) throws -> PlanDescription {
+        let columns = 64
+        var head = Tensor(name: Array("head".utf8), layout: .matrix(.float32, rows: 16, columns: columns), offset: 0)
+        let table = Tensor(
+            name: Array(tensor.utf8), layout: .matrix(packing, rows: 16, columns: columns), offset: 0)
+        head.offset = (try #require(table.byteCount) + 63) / 64 * 64
+        let weightsBytes = head.offset + (try #require(head.byteCount))
         let program = Program(
-            tensors: [
-                Tensor(name: Array(tensor.utf8), layout: .matrix(.float32, rows: 16, columns: 4), offset: 0),
-                Tensor(name: Array("head".utf8), layout: .matrix(.float32, rows: 16, columns: 4), offset: 256),
-            ],
+            tensors: [table, head],
             buffers: [
-                Buffer(name: Array(buffer.utf8), element: .float32, rows: .step, width: 4, offset: 0),
-                Buffer(name: Array("picked".utf8), element: .float32, rows: .outputs, width: 4, offset: 256),
-                Buffer(name: Array("logits".utf8), element: .float32, rows: .outputs, width: 16, offset: 320),
+                Buffer(name: Array(buffer.utf8), element: .float32, rows: .step, width: columns, offset: 0),
+                Buffer(name: Array("picked".utf8), element: .float32, rows: .outputs, width: columns, offset: 1024),
+                Buffer(name: Array("logits".utf8), element: .float32, rows: .outputs, width: 16, offset: 1280),
             ],
             states: [], body: [.embed(table: TensorIndex(0), output: BufferIndex(0))],
             head: [
@@ -27,13 +32,23 @@ struct InspectionTests {
                     accumulate: false),
             ],
             logits: BufferIndex(2), maximumRows: 4, maximumOutputs: 1, contextLength: 8, vocabularySize: 16,
-            arenaBytes: 384)
+            arenaBytes: 1344)
         return try withFolder { folder in
-            var writer = try PlanWriter(path: folder + "/x.plan", weightsBytes: 512)
-            try writer.append([UInt8](repeating: 0, count: 512))
+            var writer = try PlanWriter(path: folder + "/x.plan", weightsBytes: weightsBytes)
+            try writer.append([UInt8](repeating: 0, count: weightsBytes))
             _ = try writer.finish(program: program, facts: Array("no JSON \u{1B}[31m".utf8))
             return try PlanDescription(try Plan.open(path: folder + "/x.plan"), tokenizer: nil, path: path)
         }
+    }
+
+    @Test("text and JSON say how many columns share a scale")
+    func groups() throws {
+        let packing = Packing.integer(.int3Centered, group: .columns128)
+        let description = try description(tensor: "table", buffer: "rows", path: "x", packing: packing)
+        #expect(description.text(listsTensors: true).contains { $0.contains("int3 centered, groups of 128") })
+        let tensors = try #require(description.json["tensors"]?.array)
+        #expect(tensors.map { $0["packing"] } == [.string("int3 centered"), .string("float32")])
+        #expect(tensors.map { $0["group"] } == [.integer(128), .null])
     }
 
     private static let hostileNames = [
