@@ -2,12 +2,14 @@
 /// made small, h the diagonal of the inputs' second moments.
 ///
 /// Candidates map a share of the group's largest magnitude to the outermost level, with either sign where the grid is not
-/// the same on both sides. Each is followed by two refits by least squares with the levels left as they are. The best
-/// candidate wins, the first among equals. Scales are halves before anything is measured with them.
+/// the same on both sides. Each is followed by a refit by least squares with the levels left as they are. The best candidate
+/// wins, the first among equals; then scales close to it are tried. Scales are halves before anything is measured with them.
 struct ScaleSearch {
     /// Shares of the largest magnitude.
-    private static let shares = (14...44).map { Float($0) / 40 }
-    private static let refits = 2
+    private static let shares = (5...18).map { Float($0) / 16 }
+    private static let refits = 1
+    /// What the best scale is multiplied by at the end, to find a better one beside it.
+    private static let neighbours = (-8...8).filter { $0 != 0 }.map { 1 + Float($0) / 192 }
 
     /// The importance of each input, in the order of the columns.
     let importance: [Float]
@@ -37,6 +39,14 @@ struct ScaleSearch {
                     if refit < Self.refits { scale = rows.kernel.roundedToHalf(scale + fit.correction) }
                 }
             }
+        }
+        let found = best
+        for factor in Self.neighbours {
+            let scale = rows.kernel.roundedToHalf(found * factor)
+            let fit = measure(rows.grid, weights, columns, scale)
+            let isBetter = fit.error .< lowest
+            lowest.replace(with: fit.error, where: isBetter)
+            best.replace(with: scale, where: isBetter)
         }
         rows.scales(tile).store(best, group * ProductKernel.tile)
     }

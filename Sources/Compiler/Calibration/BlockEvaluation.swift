@@ -38,9 +38,10 @@ final class BlockEvaluation {
     }
 
     /// Runs the layer over rows `range` of `states`, as one sequence from its beginning: at most the chunk's length.
-    /// `output` receives the same rows behind the layer; `observe` is shown what each float32 matrix reads.
+    /// `output` receives the same rows behind the layer; `observe` is shown what each float32 matrix reads, up to `last`
+    /// at least where there is no output.
     func run(
-        _ states: HiddenStates, rows range: Range<Int>, into output: HiddenStates?,
+        _ states: HiddenStates, rows range: Range<Int>, into output: HiddenStates?, until last: LayerMatrix = .down,
         observing observe: ((LayerMatrix, ObservedBuffer) -> Void)? = nil
     ) throws(CompileError) {
         session.observer = { [inputs, result] seen in
@@ -54,6 +55,8 @@ final class BlockEvaluation {
         }
         defer { session.observer = nil }
         try session.runThrough(states, rows: range)
+        // The body of a program with one layer ends with its attention.
+        if output == nil, last == .projection || last == .attentionOutput { return }
         _ = try attempt(CompileError.runtime) { () throws(RuntimeError) in
             try session.logits(of: Array(range.indices.map { $0 - range.lowerBound }))
         }

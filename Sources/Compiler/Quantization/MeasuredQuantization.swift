@@ -91,7 +91,8 @@ final class MeasuredQuantization {
             let evaluation = try BlockEvaluation(block, of: model, packed: packed, chunkLength: tokens.chunkLength)
             let moments = try CalibrationMoments(matrices: [matrix], of: block)
             for chunk in 0..<tokens.chunkCount {
-                try evaluation.run(states, rows: tokens.rows(of: chunk), into: nil, observing: moments.add)
+                try evaluation.run(
+                    states, rows: tokens.rows(of: chunk), into: nil, until: matrix, observing: moments.add)
             }
             try moments.check()
             return moments[matrix]
