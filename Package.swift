@@ -45,7 +45,7 @@ let compilerTargets: [Target] = [
     .target(name: "CCalibration", exclude: ["default.txt"]),
     .target(name: "Checkpoints", dependencies: ["CJSON"], swiftSettings: compilerSettings),
     .target(name: "Models", dependencies: ["Checkpoints"], swiftSettings: compilerSettings),
-    .target(name: "Quantization", dependencies: ["Kernels"], swiftSettings: compilerSettings),
+    .target(name: "Quantization", dependencies: ["Kernels", "Plans"], swiftSettings: compilerSettings),
     .target(name: "Passes", dependencies: ["Models"], swiftSettings: compilerSettings),
     .target(
         name: "Lowering", dependencies: ["Checkpoints", "Models", "Plans", "Kernels", "Tokenization"],
@@ -73,7 +73,7 @@ let testTargets: [Target] = [
         name: "CheckpointsTests", dependencies: ["Checkpoints"], resources: [.copy("Resources")],
         swiftSettings: compilerSettings),
     .testTarget(
-        name: "QuantizationTests", dependencies: ["Quantization"], resources: [.copy("Resources")],
+        name: "QuantizationTests", dependencies: ["Plans", "Quantization"], resources: [.copy("Resources")],
         swiftSettings: compilerSettings),
     .testTarget(
         name: "TokenizationTests", dependencies: ["Tokenization", "Lowering", "Checkpoints"],
@@ -84,7 +84,8 @@ let testTargets: [Target] = [
     .testTarget(
         name: "CompilerTests",
         dependencies: [
-            "Checkpoints", "Compiler", "Decoding", "Kernels", "Lowering", "Models", "Passes", "Plans", "Runtime",
+            "Checkpoints", "Compiler", "Decoding", "Kernels", "Lowering", "Models", "Passes", "Plans", "Quantization",
+            "Runtime",
             "Tokenization",
         ], resources: [.copy("Resources")],
         swiftSettings: compilerSettings),

@@ -51,12 +51,15 @@ public struct Compilation: Sendable {
                 facts: facts(model: model, passes: reports))
         }
         let bytes: Int
+        var choices: [String] = []
         if let quantization = options.quantization {
+            // The facts are part of the size, so they cannot tell what was chosen for it.
+            reports.append(PassReport(name: "quantize", summary: quantization.summary))
             let plan = try QuantizationPlan(
                 model, options: quantization, tokenizer: tokenizer,
                 progress: { progress($0, $1 * Compilation.measuringShare) },
                 size: { choices throws(CompileError) in try assembly(choices).byteCount() })
-            reports.append(plan.report)
+            choices = ["choices: \(plan.summary)"]
             let quantizer = MeasuredQuantization(
                 model, tokens: plan.tokens, units: plan.units, options: plan.optionsByName,
                 rounding: quantization.rounding)
@@ -74,7 +77,7 @@ public struct Compilation: Sendable {
             planBytes: bytes, seconds: (ContinuousClock.now - start).inSeconds,
             peakMemoryBytes: ProcessMemory.peakBytes,
             bitsPerWeight: 8 * Double(bytes) / Double(max(1, model.weightCount)),
-            passes: reports.map { "\($0.name): \($0.summary)" })
+            passes: reports.map { "\($0.name): \($0.summary)" } + choices)
     }
 
     /// The share of a measured compile's time that goes by before the first matrix is quantized.

@@ -32,6 +32,16 @@ public struct QuantizationOptions: Sendable, Equatable {
         self.calibration = calibration
         self.rounding = rounding
     }
+
+    /// What is asked for, in a few words.
+    var summary: String {
+        let size =
+            switch target {
+            case .bitsPerWeight(let bits): "\(bits) bits a weight"
+            case .bytes(let bytes): "\(bytes) bytes"
+            }
+        return "to \(size) at most, rounding \(rounding.rawValue)"
+    }
 }
 
 /// How weights become codes.

@@ -1,3 +1,4 @@
+import Plans
 import Synchronization
 
 /// The road of a matrix through rounding: a few tiles of rows at a time, on all processors.

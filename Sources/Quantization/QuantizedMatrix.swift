@@ -1,11 +1,7 @@
 import Kernels
+import Plans
 
-/// Columns of a row that share one scale.
-public enum GroupSize: Int, Sendable, CaseIterable {
-    case of32 = 32
-    case of64 = 64
-    case of128 = 128
-
+extension GroupSize {
     /// Groups in a row; the last one may be shorter.
     public func count(columns: Int) -> Int { (columns + rawValue - 1) / rawValue }
 }

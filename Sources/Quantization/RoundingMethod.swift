@@ -1,3 +1,5 @@
+import Plans
+
 /// How weights become codes and scales.
 public enum RoundingMethod {
     /// A group's largest magnitude becomes the highest level, every weight the level nearest to it.

@@ -1,4 +1,5 @@
 import Kernels
+import Plans
 
 /// A few tiles of 16 weight rows on their way to codes, in the layout of the float32 packing: for every column, the 16
 /// rows' values. Columns are filled up to whole tiles, rows to 16, with zeros.

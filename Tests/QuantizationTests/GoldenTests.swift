@@ -1,4 +1,5 @@
 import Foundation
+import Plans
 import Testing
 
 @testable import Quantization
@@ -60,7 +61,7 @@ private struct Golden: Decodable {
         let factorization = try Factorization(moments, damping: 0.01)
         let quantized = try golden.weights.withUnsafeBufferPointer {
             try MatrixRounding.run(
-                $0, rows: golden.rows, columns: golden.columns, grid: .fourBits, groupSize: .of32, threads: nil
+                $0, rows: golden.rows, columns: golden.columns, grid: .fourBits, groupSize: .columns32, threads: nil
             ) { rows in
                 NearestRounding.round(rows)
                 FeedbackRounding(factorization: factorization).run(rows)

@@ -1,3 +1,4 @@
+import Plans
 import Testing
 
 @testable import Quantization
@@ -40,7 +41,7 @@ import Testing
         let grid = Grid(bits: .three, kind: .centered)
         let codes = (0..<66).map { UInt8($0 % 8) }
         let matrix = try QuantizedMatrix(
-            rows: 2, columns: 33, grid: grid, groupSize: .of32, codes: codes, scales: [0x3C00, 0x4000, 0xB800, 1])
+            rows: 2, columns: 33, grid: grid, groupSize: .columns32, codes: codes, scales: [0x3C00, 0x4000, 0xB800, 1])
         var row = [Float](repeating: 0, count: 33)
         row.withUnsafeMutableBufferPointer { matrix.values(row: 1, into: $0) }
         #expect(matrix.groups == 2)
@@ -53,7 +54,8 @@ import Testing
         ]
         for (codes, scales) in refused {
             #expect(throws: QuantizationError.self) {
-                try QuantizedMatrix(rows: 2, columns: 33, grid: grid, groupSize: .of32, codes: codes, scales: scales)
+                try QuantizedMatrix(
+                    rows: 2, columns: 33, grid: grid, groupSize: .columns32, codes: codes, scales: scales)
             }
         }
     }

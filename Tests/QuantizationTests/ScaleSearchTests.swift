@@ -1,3 +1,4 @@
+import Plans
 import Testing
 
 @testable import Quantization
@@ -34,7 +35,7 @@ import Testing
             let weights = (0..<32).map { Float($0 % 16 - 7) * sign }
             let quantized = try weights.withUnsafeBufferPointer {
                 try RoundingMethod.searchedScales(nil).quantize(
-                    $0, rows: 1, columns: 32, grid: .fourBits, groupSize: .of32)
+                    $0, rows: 1, columns: 32, grid: .fourBits, groupSize: .columns32)
             }
             #expect(halfValue(quantized.scales[0]) == Double(-sign))
             var values = [Float](repeating: 0, count: 32)
@@ -53,7 +54,7 @@ import Testing
         func error(_ method: RoundingMethod) throws -> Float {
             let quantized = try weights.withUnsafeBufferPointer {
                 try method.quantize(
-                    $0, rows: 1, columns: 32, grid: Grid(bits: .two, kind: .centered), groupSize: .of32)
+                    $0, rows: 1, columns: 32, grid: Grid(bits: .two, kind: .centered), groupSize: .columns32)
             }
             var values = [Float](repeating: 0, count: 32)
             values.withUnsafeMutableBufferPointer { quantized.values(row: 0, into: $0) }

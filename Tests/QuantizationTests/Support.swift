@@ -1,4 +1,5 @@
 import Foundation
+import Plans
 
 @testable import Quantization
 
@@ -62,7 +63,7 @@ struct Problem {
     }
 
     func quantize(
-        _ method: RoundingMethod, _ grid: Grid, _ groupSize: GroupSize = .of32, threads: Int? = nil
+        _ method: RoundingMethod, _ grid: Grid, _ groupSize: GroupSize = .columns32, threads: Int? = nil
     ) throws -> QuantizedMatrix {
         try weights.withUnsafeBufferPointer {
             try method.quantize(

@@ -1,3 +1,4 @@
+import Plans
 import Testing
 
 @testable import Quantization
@@ -75,7 +76,7 @@ import Testing
         let method = RoundingMethod.secondOrder(try SecondOrderRounding(moments))
         func error(_ weights: [Float]) throws -> Double {
             let quantized = try weights.withUnsafeBufferPointer {
-                try method.quantize($0, rows: 16, columns: 48, grid: .fourBits, groupSize: .of32)
+                try method.quantize($0, rows: 16, columns: 48, grid: .fourBits, groupSize: .columns32)
             }
             var values = [Float](repeating: 0, count: 48)
             var sum = 0.0

@@ -1,7 +1,6 @@
 import Foundation
 import Lowering
 import Models
-import Passes
 import Plans
 import Quantization
 import Tokenization
@@ -70,7 +69,7 @@ struct QuantizationPlan {
     }
 
     /// What was chosen, in one sentence.
-    var report: PassReport {
+    var summary: String {
         var counts: [PackingOption: Int] = [:]
         for option in options { counts[option, default: 0] += 1 }
         let parts = PackingOption.all.compactMap { option in
@@ -79,10 +78,8 @@ struct QuantizationPlan {
         let divergence = zip(sensitivities, options).reduce(0.0) { sum, pair in
             sum + pair.0.divergence(PackingOption.all.firstIndex(of: pair.1) ?? 0)
         }
-        return PassReport(
-            name: "quantize",
-            summary: "matrices by bits and group: \(parts.joined(separator: ", ")); divergence predicted without "
-                + "feedback \(divergence.rounded(toDecimals: 4))")
+        return "matrices by bits and group: \(parts.joined(separator: ", ")); divergence predicted without feedback "
+            + divergence.rounded(toDecimals: 4)
     }
 
     private static func choices(_ units: [QuantizationUnit], _ options: [Int]) -> [String: MatrixChoice] {

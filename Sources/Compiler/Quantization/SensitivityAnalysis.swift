@@ -27,7 +27,7 @@ struct SensitivityAnalysis {
     }
 
     /// The option whose divergence is measured.
-    static let probe = PackingOption(bits: .four, groupSize: .of64)
+    static let probe = PackingOption(bits: .four, groupSize: .columns64)
     /// Chunks whose inputs' moments errors are weighted with, at the most.
     private static let momentChunks = 8
     /// Rows of a matrix whose errors are measured with every option.
