@@ -12,8 +12,8 @@ BENCH_OPTIONS ?=
 RELOCATIONS := $(shell getconf GNU_LIBC_VERSION | awk '$$2 >= 2.36 { \
 	print "-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs" }')
 
-.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large setup model eval-text
-.PHONY: clean FORCE
+.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality
+.PHONY: setup model eval-text clean FORCE
 .DEFAULT_GOAL := build
 
 # Generates from the real model: the text on stdout, the statistics on stderr.
@@ -50,6 +50,10 @@ bench-peers: $(PLAN)
 # The same for a synthetic model of 1.1 billion parameters, 6 GB of files in .models/large, and what compiling it takes.
 bench-large: $(LATHE)
 	python3 scripts/bench_large.py --lathe $(LATHE) $(BENCH_OPTIONS)
+
+# Perplexity and divergence over bytes beside llama.cpp's types, on the model's rotated twin, whose weights lie on no grid.
+bench-quality: $(LATHE) $(MODEL) $(EVAL_TEXT)
+	python3 scripts/bench_quality.py --lathe $(LATHE) --gguf $(MODEL) --text $(EVAL_TEXT) $(BENCH_OPTIONS)
 
 setup:
 	@scripts/setup.sh

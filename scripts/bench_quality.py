@@ -32,7 +32,10 @@ from quality.systems import Failed, LatheConfigurations, LlamaCppTypes, Text, an
 SCRIPTS = Path(__file__).resolve().parent
 PACKAGES = ["numpy", "gguf", "tokenizers"]
 TYPES = "Q8_0,Q6_K,Q5_K_M,Q4_K_M,Q4_0,Q3_K_M,Q2_K"
-LATHE_OPTIONS = ["--weights w8", "--weights w4"]
+LATHE_OPTIONS = [
+    "--weights w8", "--weights w4", "--target-size 124.9MB", "--target-size 107.6MB",
+    "--target-size 107.6MB --rounding nearest", "--target-size 81MB",
+]
 VERSIONS = ("import importlib.metadata, json; print(json.dumps({name: importlib.metadata.version(name) "
             "for name in ('llama-cpp-python', 'numpy', 'gguf', 'tokenizers')}))")
 

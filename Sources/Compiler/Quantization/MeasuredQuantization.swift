@@ -47,8 +47,8 @@ final class MeasuredQuantization {
     /// The tensor quantized; a tensor that is none of the units as it was.
     func resolve(_ name: String, _ source: LoweredTensor) throws(CompileError) -> LoweredTensor {
         guard let unit = units[name], let option = options[name] else { return source }
-        let matrix = DenseMatrix(unit.stack)
         let moments = try moments(for: unit)
+        let matrix = DenseMatrix(unit.stack)
         let quantized = try quantize(matrix, option, moments: moments)
         guard let packed = PackedMatrix(quantized, packing: option.packing) else { return source }
         let nearest = try attempt(CompileError.quantization) { () throws(QuantizationError) in

@@ -42,78 +42,107 @@ struct SensitivityAnalysis {
     /// Results in the order of the units.
     func run(progress: Compilation.Progress) throws(CompileError) -> [Result] {
         let chunks = min(tokens.chunkCount, SensitivityAnalysis.momentChunks)
-        let first = tokens.rows(of: 0)
-        var base = HiddenStates(
-            tokens: tokens.tokens[..<(chunks * tokens.chunkLength)], embedding: model.embedding)
-        var measured: [(unit: Int, errors: [Double], probeError: Double)] = []
-        var variants: [(unit: Int, states: HiddenStates)] = []
-        var packedHeads: [Int: PackedMatrix] = [:]
-        for (index, unit) in units.enumerated() {
-            guard case .embedding(let isHead) = unit.place else { continue }
-            let matrix = DenseMatrix(unit.stack)
-            let errors = try self.errors(of: matrix, moments: nil)
-            measured.append((index, errors.all, errors.probe))
-            let quantized = try probe(matrix, moments: nil)
-            variants.append((index, HiddenStates(tokens: tokens.tokens[first], quantized: quantized)))
-            if isHead { packedHeads[index] = PackedMatrix(valuesOf: quantized) }
+        var state = State(
+            base: HiddenStates(
+                tokens: tokens.tokens[..<(chunks * tokens.chunkLength)], embedding: model.embedding))
+        for index in units.indices {
+            guard case .embedding(let isHead) = units[index].place else { continue }
+            let quantized = try measure(index, moments: nil, &state)
+            let states = HiddenStates(tokens: tokens.tokens[tokens.rows(of: 0)], quantized: quantized)
+            state.variants.append(
+                Variant(unit: index, states: states, head: isHead ? PackedMatrix(valuesOf: quantized) : nil))
         }
-        for (layer, block) in model.blocks.enumerated() {
-            let reference = try BlockEvaluation(block, of: model, chunkLength: tokens.chunkLength)
-            let moments = try CalibrationMoments(matrices: LayerMatrix.allCases, of: block)
-            let next = HiddenStates(count: base.count, width: base.width)
-            for chunk in 0..<chunks {
-                try reference.run(base, rows: tokens.rows(of: chunk), into: next, observing: moments.add)
-            }
-            try moments.check()
-            for index in variants.indices {
-                let states = HiddenStates(count: first.count, width: base.width)
-                try reference.run(variants[index].states, rows: first, into: states)
-                variants[index].states = states
-            }
-            for (index, unit) in units.enumerated() {
-                guard case .layer(layer, let matrix) = unit.place else { continue }
-                let dense = DenseMatrix(unit.stack)
-                let errors = try self.errors(of: dense, moments: moments[matrix])
-                measured.append((index, errors.all, errors.probe))
-                guard let packed = PackedMatrix(valuesOf: try probe(dense, moments: moments[matrix])) else { continue }
-                let changed = try BlockEvaluation(
-                    block, of: model, packed: [matrix: packed], chunkLength: tokens.chunkLength)
-                let states = HiddenStates(count: first.count, width: base.width)
-                try changed.run(base, rows: first, into: states)
-                variants.append((index, states))
-            }
-            base = next
+        for layer in model.blocks.indices {
+            try measureLayer(layer, chunks: chunks, &state)
             progress("measuring", Double(layer + 1) / Double(model.blocks.count + 1))
         }
-        let head = try HeadEvaluation(model)
-        let rows = Array(stride(from: min(8, first.count - 1), to: first.count, by: SensitivityAnalysis.comparedStride))
-        let expected = try head.distributions(of: rows, in: base)
-        var divergences = [Double](repeating: 0, count: units.count)
-        for variant in variants {
-            let evaluation = try packedHeads[variant.unit].map { packed throws(CompileError) in
-                try HeadEvaluation(model, packedHead: packed)
+        let divergences = try measureHead(&state)
+        return units.indices.compactMap { index in
+            state.errors[index].map {
+                Result(probeDivergence: divergences[index] ?? 0, errors: $0.all, probeError: $0.probe)
             }
-            divergences[variant.unit] = try (evaluation ?? head).divergence(
-                of: rows, in: variant.states, from: expected)
-        }
-        for (index, unit) in units.enumerated() where unit.place == .head {
-            let moments = try CalibrationMoments(width: unit.columns)
-            try head.observeInputs(of: base, moments.add)
-            try moments.check()
-            let dense = DenseMatrix(unit.stack)
-            let errors = try self.errors(of: dense, moments: moments.only)
-            measured.append((index, errors.all, errors.probe))
-            let packed = PackedMatrix(valuesOf: try probe(dense, moments: moments.only))
-            divergences[index] = try HeadEvaluation(model, packedHead: packed).divergence(
-                of: rows, in: base, from: expected)
-        }
-        return measured.sorted { $0.unit < $1.unit }.map {
-            Result(probeDivergence: divergences[$0.unit], errors: $0.errors, probeError: $0.probeError)
         }
     }
 
-    private func probe(_ matrix: DenseMatrix, moments: InputMoments?) throws(CompileError) -> QuantizedMatrix {
-        try quantize(matrix, SensitivityAnalysis.probe, moments)
+    /// The hidden states of the first chunk where one matrix is rounded.
+    private struct Variant {
+        let unit: Int
+        var states: HiddenStates
+        /// The rounded matrix, where it is the head too.
+        var head: PackedMatrix?
+    }
+
+    /// What is known between two layers.
+    private struct State {
+        /// Hidden states of the unmodified model.
+        var base: HiddenStates
+        var variants: [Variant] = []
+        /// Relative errors by the index of the unit.
+        var errors: [Int: (all: [Double], probe: Double)] = [:]
+    }
+
+    /// Takes all hidden states through one layer, and adds the variants of its matrices.
+    private func measureLayer(_ layer: Int, chunks: Int, _ state: inout State) throws(CompileError) {
+        let block = model.blocks[layer]
+        let first = tokens.rows(of: 0)
+        let reference = try BlockEvaluation(block, of: model, chunkLength: tokens.chunkLength)
+        let moments = try CalibrationMoments(matrices: LayerMatrix.allCases, of: block)
+        let next = HiddenStates(count: state.base.count, width: state.base.width)
+        for chunk in 0..<chunks {
+            try reference.run(state.base, rows: tokens.rows(of: chunk), into: next, observing: moments.add)
+        }
+        try moments.check()
+        for index in state.variants.indices {
+            let states = HiddenStates(count: first.count, width: next.width)
+            try reference.run(state.variants[index].states, rows: first, into: states)
+            state.variants[index].states = states
+        }
+        for index in units.indices {
+            guard case .layer(layer, let matrix) = units[index].place else { continue }
+            let quantized = try measure(index, moments: moments[matrix], &state)
+            guard let packed = PackedMatrix(valuesOf: quantized) else { continue }
+            let changed = try BlockEvaluation(
+                block, of: model, packed: [matrix: packed], chunkLength: tokens.chunkLength)
+            let states = HiddenStates(count: first.count, width: next.width)
+            try changed.run(state.base, rows: first, into: states)
+            state.variants.append(Variant(unit: index, states: states))
+        }
+        state.base = next
+    }
+
+    /// The divergence of every variant's predictions, and of those of a rounded head, by the index of the unit.
+    private func measureHead(_ state: inout State) throws(CompileError) -> [Int: Double] {
+        let count = tokens.chunkLength
+        let rows = Array(stride(from: min(8, count - 1), to: count, by: SensitivityAnalysis.comparedStride))
+        let head = try HeadEvaluation(model)
+        let expected = try head.distributions(of: rows, in: state.base)
+        var divergences: [Int: Double] = [:]
+        for variant in state.variants {
+            let rounded = try variant.head.map { packed throws(CompileError) in
+                try HeadEvaluation(model, packedHead: packed)
+            }
+            divergences[variant.unit] = try (rounded ?? head).divergence(
+                of: rows, in: variant.states, from: expected)
+        }
+        state.variants = []
+        for index in units.indices where units[index].place == .head {
+            let moments = try CalibrationMoments(width: units[index].columns)
+            try head.observeInputs(of: state.base, moments.add)
+            try moments.check()
+            let packed = PackedMatrix(valuesOf: try measure(index, moments: moments.only, &state))
+            divergences[index] = try HeadEvaluation(model, packedHead: packed).divergence(
+                of: rows, in: state.base, from: expected)
+        }
+        return divergences
+    }
+
+    /// Measures the errors of one unit with every option; returns it as the probe rounds it.
+    private func measure(
+        _ index: Int, moments: InputMoments?, _ state: inout State
+    ) throws(CompileError) -> QuantizedMatrix {
+        let matrix = DenseMatrix(units[index].stack)
+        state.errors[index] = try errors(of: matrix, moments: moments)
+        return try quantize(matrix, SensitivityAnalysis.probe, moments)
     }
 
     /// Relative errors of all options and of the probe, on some rows.
