@@ -52,6 +52,7 @@ public struct Compilation: Sendable {
         }
         let bytes: Int
         var choices: [String] = []
+        var quantized: QuantizationReport?
         if let quantization = options.quantization {
             // The facts are part of the size, so they cannot tell what was chosen for it.
             reports.append(PassReport(name: "quantize", summary: quantization.summary))
@@ -62,13 +63,18 @@ public struct Compilation: Sendable {
             choices = ["choices: \(plan.summary)"]
             let quantizer = MeasuredQuantization(
                 model, tokens: plan.tokens, units: plan.units, options: plan.optionsByName,
-                rounding: quantization.rounding)
+                heldOut: plan.heldOut, rounding: quantization.rounding)
             bytes = try assembly(plan.optionsByName.mapValues { .packing($0.packing) }).write(
                 to: destination,
                 progress: { _, share in
                     progress("quantizing", Compilation.measuringShare + share * (1 - Compilation.measuringShare))
                 },
                 resolving: quantizer.resolve)
+            progress("comparing", 1)
+            quantized = QuantizationReport(
+                plan: plan, outcomes: quantizer.outcomes, measurement: try quantizer.measure(),
+                target: quantization.summary, planBytes: bytes,
+                bitsPerWeight: 8 * Double(bytes) / Double(max(1, model.weightCount)))
         } else {
             bytes = try assembly([:]).write(to: destination, progress: progress)
         }
@@ -77,7 +83,8 @@ public struct Compilation: Sendable {
             planBytes: bytes, seconds: (ContinuousClock.now - start).inSeconds,
             peakMemoryBytes: ProcessMemory.peakBytes,
             bitsPerWeight: 8 * Double(bytes) / Double(max(1, model.weightCount)),
-            passes: reports.map { "\($0.name): \($0.summary)" } + choices)
+            passes: reports.map { "\($0.name): \($0.summary)" } + choices
+                + (quantized.map { ["measured: \($0.summary)"] } ?? []), quantization: quantized)
     }
 
     /// The share of a measured compile's time that goes by before the first matrix is quantized.

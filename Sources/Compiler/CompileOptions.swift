@@ -61,4 +61,6 @@ public struct CompileReport: Sendable {
     public let bitsPerWeight: Double
     /// One line for each pass.
     public let passes: [String]
+    /// What quantization by measurement did; nil where there was none.
+    public let quantization: QuantizationReport?
 }

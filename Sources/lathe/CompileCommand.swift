@@ -31,6 +31,8 @@ struct CompileCommand: ParsableCommand {
 
     func run() throws {
         try reportingFailures {
+            // Minutes later would be late to hear it.
+            for path in quantization.report { try TextFile.checkWritable(path) }
             var bar = ProgressBar(quiet: output.quiet || output.json)
             Interruption.endsProcess()
             let compilation = Compilation(
@@ -41,14 +43,25 @@ struct CompileCommand: ParsableCommand {
                 defer { bar.finish() }
                 report = try compilation.run { bar.show($0, $1) }
             }
+            if let quantized = report.quantization {
+                for path in quantization.report {
+                    let text =
+                        path.hasSuffix(".json")
+                        ? String(decoding: quantized.json.encoded(), as: UTF8.self) + "\n" : quantized.html
+                    try TextFile.write(text, to: path)
+                }
+            }
             if output.json {
-                Terminal.json(
-                    .members([
-                        ("plan_bytes", .count(report.planBytes)), ("seconds", .number(report.seconds)),
-                        ("peak_rss_bytes", .count(report.peakMemoryBytes)),
-                        ("bits_per_weight", .number(report.bitsPerWeight)),
-                        ("passes", .array(report.passes.map(JSON.string))),
-                    ]))
+                var members: [(key: String, value: JSON)] = [
+                    ("plan_bytes", .count(report.planBytes)), ("seconds", .number(report.seconds)),
+                    ("peak_rss_bytes", .count(report.peakMemoryBytes)),
+                    ("bits_per_weight", .number(report.bitsPerWeight)),
+                    ("passes", .array(report.passes.map(JSON.string))),
+                ]
+                if let quantization = report.quantization {
+                    members.append(("held_out", quantization.measurementJSON))
+                }
+                Terminal.json(.members(members))
             } else if !output.quiet {
                 for pass in report.passes { Terminal.error(pass) }
                 Terminal.error(

@@ -27,7 +27,7 @@ struct InspectCommand: ParsableCommand {
                 let plan = try Plan.open(path: file)
                 let tokenizer = plan.tokenizer.isEmpty ? nil : try Tokenizer(section: plan.tokenizer)
                 let description = try PlanDescription(plan, tokenizer: tokenizer, path: file)
-                if let graph { try write(PlanGraph(description).svg(), to: graph) }
+                if let graph { try TextFile.write(PlanGraph(description).svg(), to: graph) }
                 try show(json: description.json, text: description.text(listsTensors: tensors))
             case .checkpoint:
                 let description = CheckpointDescription(try Checkpoint.open(file))
@@ -46,16 +46,6 @@ struct InspectCommand: ParsableCommand {
             Terminal.json(json())
         } else {
             Terminal.product(text().joined(separator: "\n") + "\n")
-        }
-    }
-
-    private func write(_ svg: String, to path: String) throws {
-        do {
-            try Data(svg.utf8).write(to: URL(filePath: path), options: .atomic)
-        } catch {
-            throw Failure(
-                cause: "\(path): the graph cannot be written", remedy: "choose another path, or make room there",
-                exitCode: 73)
         }
     }
 }

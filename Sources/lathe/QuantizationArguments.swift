@@ -20,6 +20,11 @@ struct QuantizationArguments: ParsableArguments {
     @Option(help: "measured (the default), or nearest for comparison.")
     var rounding: RoundingChoice?
 
+    @Option(
+        help: ArgumentHelp(
+            "A page of what was done, HTML; JSON where the name ends with .json. May be repeated.", valueName: "file"))
+    var report: [String] = []
+
     /// Nil where no target is given. Throws `ValidationError`.
     func options() throws -> QuantizationOptions? {
         let target: QuantizationOptions.Target
@@ -30,8 +35,8 @@ struct QuantizationArguments: ParsableArguments {
             target = .bitsPerWeight(bits)
         case (nil, .some(let size)): target = .bytes(size.bytes)
         case (nil, nil):
-            guard calibration == nil, rounding == nil else {
-                throw ValidationError("--calibration and --rounding go with --target-bpw or --target-size.")
+            guard calibration == nil, rounding == nil, report.isEmpty else {
+                throw ValidationError("--calibration, --rounding and --report go with --target-bpw or --target-size.")
             }
             return nil
         }

@@ -29,4 +29,27 @@ enum TextFile {
         }
         return Array(data)
     }
+
+    /// Replaces the file by a text, whole or not at all. Throws `Failure` where it cannot be written.
+    static func write(_ text: String, to path: String) throws(Failure) {
+        do {
+            try Data(text.utf8).write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            throw notWritable(path)
+        }
+    }
+
+    /// Throws `Failure` where a file could certainly not be written.
+    static func checkWritable(_ path: String) throws(Failure) {
+        var isDirectory: ObjCBool = false
+        let folder = URL(filePath: path).deletingLastPathComponent().path
+        guard FileManager.default.isWritableFile(atPath: folder),
+            !(FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue)
+        else { throw notWritable(path) }
+    }
+
+    private static func notWritable(_ path: String) -> Failure {
+        Failure(
+            cause: "\(path): cannot be written", remedy: "choose another path, or make room there", exitCode: 73)
+    }
 }

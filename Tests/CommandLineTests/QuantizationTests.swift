@@ -98,6 +98,41 @@ struct QuantizationTests {
         }
     }
 
+    @Test("a report as a page and as JSON has every matrix and what was measured")
+    func report() throws {
+        try withFolder { folder in
+            let (page, facts) = (folder + "/report.html", folder + "/report.json")
+            let size = try smallest(folder) + 2000
+            let printed = try document(
+                compile(folder, "--target-size", "\(size)", "--report", page, "--report", facts))
+            let html = try String(contentsOf: URL(filePath: page), encoding: .utf8)
+            let data = try Data(contentsOf: URL(filePath: facts))
+            let report = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+            #expect(report["plan_bytes"] as? Int == printed["plan_bytes"] as? Int)
+            let matrices = try #require(report["matrices"] as? [[String: Any]])
+            let plan = try Plan.open(path: folder + "/tiny.plan")
+            let packed = plan.program.tensors.filter { tensor in
+                if case .matrix = tensor.layout { true } else { false }
+            }
+            #expect(
+                matrices.compactMap { $0["name"] as? String } == packed.map { String(decoding: $0.name, as: UTF8.self) }
+            )
+            #expect(matrices.compactMap { $0["bytes"] as? Int } == packed.compactMap(\.byteCount))
+            for matrix in matrices {
+                let (error, nearest) = (matrix["error"] as? Double, matrix["nearest_error"] as? Double)
+                #expect(try #require(error) < #require(nearest))
+                #expect(html.contains(try #require(matrix["name"] as? String)))
+            }
+            let measured = try #require(report["held_out"] as? [String: Any])
+            let (found, whole) = (measured["perplexity"] as? Double, measured["reference_perplexity"] as? Double)
+            #expect(try abs(#require(found) / #require(whole) - 1) < 0.5)
+            #expect(try #require(measured["kl_mean"] as? Double) > 0)
+            expectFailure(
+                try compile(folder, "--target-size", "\(size)", "--report", "/nowhere/report.html"), 73,
+                naming: "/nowhere/report.html")
+        }
+    }
+
     @Test("weights that are not finite are refused before anything is measured")
     func notFinite() throws {
         try withFolder { folder in

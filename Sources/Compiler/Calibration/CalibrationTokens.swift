@@ -5,12 +5,29 @@ import Tokenization
 struct CalibrationTokens: Sendable {
     /// Tokens of a chunk: positions that a model is calibrated over.
     static let chunkLength = 512
-    /// Chunks that are used at the most.
+    /// Chunks that calibration uses at the most.
     static let mostChunks = 32
+    /// Chunks that are kept for measuring the result at the most: a fifth of what there is.
+    static let mostHeldOut = 8
 
     /// All tokens, chunk after chunk; a whole number of chunks.
     let tokens: [UInt32]
     let chunkLength: Int
+
+    private init(tokens: ArraySlice<UInt32>, chunkLength: Int) {
+        self.tokens = Array(tokens)
+        self.chunkLength = chunkLength
+    }
+
+    /// The chunks to calibrate with, and the last ones, which calibration does not see; there may be none of these.
+    var split: (calibration: CalibrationTokens, heldOut: CalibrationTokens) {
+        let heldOut = min(chunkCount / 5, CalibrationTokens.mostHeldOut)
+        let calibration = min(chunkCount - heldOut, CalibrationTokens.mostChunks)
+        return (
+            CalibrationTokens(tokens: tokens[..<(calibration * chunkLength)], chunkLength: chunkLength),
+            CalibrationTokens(tokens: tokens[((chunkCount - heldOut) * chunkLength)...], chunkLength: chunkLength)
+        )
+    }
 
     var chunkCount: Int { tokens.count / chunkLength }
 
@@ -24,7 +41,8 @@ struct CalibrationTokens: Sendable {
         if let offset = text.firstInvalidUTF8 { throw .notUTF8(path: path, offset: offset) }
         chunkLength = min(CalibrationTokens.chunkLength, contextLength)
         let all = tokenizer.encode(text, addSpecial: true, parseSpecial: false)
-        let count = min(all.count / chunkLength, CalibrationTokens.mostChunks)
+        let most = CalibrationTokens.mostChunks + CalibrationTokens.mostHeldOut
+        let count = min(all.count / chunkLength, most)
         guard count > 0 else { throw .tooShort(path: path, tokens: all.count, needed: chunkLength) }
         var tokens = Array(all.prefix(count * chunkLength))
         // A model that wants a beginning-of-sequence token gets it in every chunk.

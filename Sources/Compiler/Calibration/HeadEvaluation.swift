@@ -58,9 +58,30 @@ final class HeadEvaluation {
     {
         var total = 0.0
         try forEachBatch(of: rows, in: states) { index, logits in
-            total += expected[index].divergence(of: logits, kernels: self.kernels)
+            total += expected[index].compare(with: logits, kernels: self.kernels).divergence
         }
         return total / Double(max(1, rows.count))
+    }
+
+    /// Measures what `states` predict against what `reference` predicts with another head, at every `stride`-th position
+    /// of the second half of a chunk: position i predicts token i + 1 of `chunk`.
+    func measure(
+        _ states: HiddenStates, against reference: HiddenStates, of other: HeadEvaluation, chunk: ArraySlice<UInt32>,
+        rows: Range<Int>, stride step: Int, into total: inout HeldOutMeasurement
+    ) throws(CompileError) {
+        let chosen = Array(stride(from: rows.lowerBound + rows.count / 2, to: rows.upperBound - 1, by: step))
+        let next = chosen.map { Int(chunk[chunk.startIndex + $0 - rows.lowerBound + 1]) }
+        let expected = try other.distributions(of: chosen, in: reference)
+        var (divergence, likelihood) = (0.0, 0.0)
+        try forEachBatch(of: chosen, in: states) { index, logits in
+            let logit = Double(logits[next[index]])
+            let (found, logTotal) = expected[index].compare(with: logits, kernels: self.kernels)
+            divergence += found
+            likelihood += logit - logTotal
+        }
+        total.add(
+            tokens: chosen.count, divergence: divergence, logLikelihood: likelihood,
+            referenceLogLikelihood: zip(expected, next).reduce(0) { $0 + $1.0.logProbability(of: $1.1) })
     }
 
     private func forEachBatch(
@@ -105,10 +126,14 @@ struct Prediction {
         probabilities = logits.map { $0 * factor }
     }
 
-    /// The divergence of other logits from this prediction, in nats. Their memory is used up.
-    func divergence(
-        of others: UnsafeMutableBufferPointer<Float>, kernels: UnsafePointer<lathe_kernels>
-    ) -> Double {
+    /// The natural logarithm of a token's probability.
+    func logProbability(of token: Int) -> Double { Double(logits[token]) - logTotal }
+
+    /// The divergence of other logits from this prediction, in nats, and the logarithm of the sum of their exponentials.
+    /// Their memory is used up.
+    func compare(
+        with others: UnsafeMutableBufferPointer<Float>, kernels: UnsafePointer<lathe_kernels>
+    ) -> (divergence: Double, logTotal: Double) {
         var expected = 0.0
         logits.withUnsafeBufferPointer { logits in
             probabilities.withUnsafeBufferPointer { probabilities in
@@ -123,7 +148,8 @@ struct Prediction {
             }
         }
         let (largest, sum) = Prediction.exponentials(of: others, kernels)
-        return max(0, expected + largest + log(sum) - logTotal)
+        let othersTotal = largest + log(sum)
+        return (max(0, expected + othersTotal - logTotal), othersTotal)
     }
 
     /// Replaces logits by exp(logit - largest); returns the largest and the sum. The row has room up to a multiple of 16.

@@ -31,17 +31,25 @@ final class MeasuredQuantization {
     /// The matrices of layer `layer` that are done.
     private var packed: [LayerMatrix: PackedMatrix] = [:]
     private(set) var outcomes: [Outcome] = []
+    /// The matrix that predicts, as it is packed.
+    private var packedHead: PackedMatrix?
+    private let heldOut: CalibrationTokens
+    /// The held-out text's residual stream, in the unmodified model and in the quantized one.
+    private var heldOutStates: (reference: HiddenStates, quantized: HiddenStates)
 
     /// `options` says how to store each unit, by the name of its tensor.
     init(
         _ model: Model, tokens: CalibrationTokens, units: [QuantizationUnit], options: [String: PackingOption],
-        rounding: RoundingChoice
+        heldOut: CalibrationTokens, rounding: RoundingChoice
     ) {
         self.model = model
         self.tokens = tokens
         self.units = Dictionary(uniqueKeysWithValues: units.map { ($0.name, $0) })
         self.options = options
         self.rounding = rounding
+        self.heldOut = heldOut
+        let reference = HiddenStates(tokens: heldOut.tokens, embedding: model.embedding)
+        heldOutStates = (reference, reference)
     }
 
     /// The tensor quantized; a tensor that is none of the units as it was.
@@ -59,9 +67,12 @@ final class MeasuredQuantization {
                 unit: unit, option: option, error: try RelativeError.of(quantized, matrix, moments: moments),
                 nearestError: try RelativeError.of(nearest, matrix, moments: moments)))
         switch unit.place {
-        case .embedding: states = HiddenStates(tokens: tokens.tokens, quantized: quantized)
+        case .embedding(let isHead):
+            states = HiddenStates(tokens: tokens.tokens, quantized: quantized)
+            heldOutStates.quantized = HiddenStates(tokens: heldOut.tokens, quantized: quantized)
+            if isHead { packedHead = packed }
         case .layer(_, let matrix): self.packed[matrix] = packed
-        case .head: break
+        case .head: packedHead = packed
         }
         return .packed(packed)
     }
@@ -116,10 +127,45 @@ final class MeasuredQuantization {
                 try evaluation.run(states, rows: tokens.rows(of: chunk), into: next)
             }
             self.states = next
+            try advanceHeldOut(quantized: evaluation)
             layer += 1
             packed = [:]
         }
     }
+
+    /// Runs the held-out text through layer `layer` of both models.
+    private func advanceHeldOut(quantized: BlockEvaluation) throws(CompileError) {
+        guard heldOut.chunkCount > 0 else { return }
+        let whole = try BlockEvaluation(model.blocks[layer], of: model, chunkLength: heldOut.chunkLength)
+        let next = (
+            HiddenStates(count: heldOut.tokens.count, width: model.hiddenSize),
+            HiddenStates(count: heldOut.tokens.count, width: model.hiddenSize)
+        )
+        for chunk in 0..<heldOut.chunkCount {
+            try whole.run(heldOutStates.reference, rows: heldOut.rows(of: chunk), into: next.0)
+            try quantized.run(heldOutStates.quantized, rows: heldOut.rows(of: chunk), into: next.1)
+        }
+        heldOutStates = next
+    }
+
+    /// Compares the predictions on the held-out text, once every matrix is quantized; nil where there is no such text.
+    func measure() throws(CompileError) -> HeldOutMeasurement? {
+        guard heldOut.chunkCount > 0 else { return nil }
+        try advance(to: model.blocks.count)
+        states = nil
+        let (whole, rounded) = (try HeadEvaluation(model), try HeadEvaluation(model, packedHead: packedHead))
+        var total = HeldOutMeasurement()
+        for chunk in 0..<heldOut.chunkCount {
+            let rows = heldOut.rows(of: chunk)
+            try rounded.measure(
+                heldOutStates.quantized, against: heldOutStates.reference, of: whole, chunk: heldOut.tokens[rows],
+                rows: rows, stride: MeasuredQuantization.measuredStride, into: &total)
+        }
+        return total
+    }
+
+    /// Every so many positions, predictions are compared.
+    private static let measuredStride = 2
 
     private func currentStates() -> HiddenStates {
         if let states { return states }

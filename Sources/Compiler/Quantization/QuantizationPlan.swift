@@ -9,6 +9,8 @@ import Tokenization
 struct QuantizationPlan {
     let units: [QuantizationUnit]
     let tokens: CalibrationTokens
+    /// Text that neither measuring nor rounding sees.
+    let heldOut: CalibrationTokens
     /// In the order of the units.
     let sensitivities: [SensitivityAnalysis.Result]
     let options: [PackingOption]
@@ -28,7 +30,7 @@ struct QuantizationPlan {
         let units = QuantizationUnit.all(of: model)
         guard !units.isEmpty, !model.blocks.isEmpty else { throw .calibration(.noRows) }
         self.units = units
-        tokens = try QuantizationPlan.tokens(quantization, model, tokenizer: tokenizer)
+        (tokens, heldOut) = try QuantizationPlan.tokens(quantization, model, tokenizer: tokenizer).split
         progress("checking", 0)
         try QuantizationPlan.checkFinite(units)
         let unitBytes = units.map { unit in
