@@ -38,71 +38,51 @@ enum WeightStream {
             return values.allSatisfy(\.isFinite)
         case .matrix(let packing, let stack):
             guard let packer = TilePacker(packing: packing, stack: stack) else { return true }
-            let tilesInPiece = max(1, pieceBytes / packer.tileBytes)
-            let destination = SharedMemory(bytes: memory)
-            let isFinite = Atomic<Bool>(true)
-            DispatchQueue.concurrentPerform(iterations: (packer.tileCount + tilesInPiece - 1) / tilesInPiece) { piece in
-                let range = piece * tilesInPiece..<min((piece + 1) * tilesInPiece, packer.tileCount)
-                let bytes = destination.slice(piece * tilesInPiece * packer.tileBytes, range.count * packer.tileBytes)
-                if !packer.pack(range, into: bytes) { isFinite.store(false, ordering: .relaxed) }
-            }
+            let isFinite = pack(packer, 0..<packer.tileCount, into: SharedMemory(bytes: memory))
             packer.release(before: packer.tileCount)
-            return isFinite.load(ordering: .relaxed)
+            return isFinite
         case .packed(let matrix):
             memory.copyBytes(from: matrix.bytes)
             return true
         }
     }
 
-    /// Memory that several threads fill, each its own slice.
-    private struct SharedMemory: @unchecked Sendable {
-        let bytes: UnsafeMutableRawBufferPointer
-
-        func slice(_ offset: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
-            UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<offset + count])
-        }
-    }
-
     private static func write(_ packer: TilePacker, to writer: inout PlanWriter) throws(PlanError) -> Bool {
-        let tilesInPiece = max(1, pieceBytes / packer.tileBytes)
         let pieces = 2 * ProcessInfo.processInfo.activeProcessorCount
-        let window = PieceWindow(byteCount: pieces * tilesInPiece * packer.tileBytes)
+        let tilesInWindow = pieces * max(1, pieceBytes / packer.tileBytes)
+        let window = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: min(tilesInWindow, packer.tileCount) * packer.tileBytes, alignment: 64)
+        defer { window.deallocate() }
         var tile = 0
         while tile < packer.tileCount {
-            let end = min(tile + pieces * tilesInPiece, packer.tileCount)
-            let first = tile
-            window.clear()
-            let isFinite = Atomic<Bool>(true)
-            DispatchQueue.concurrentPerform(iterations: (end - tile + tilesInPiece - 1) / tilesInPiece) { piece in
-                let start = first + piece * tilesInPiece
-                let range = start..<min(start + tilesInPiece, end)
-                let bytes = window.slice((start - first) * packer.tileBytes, count: range.count * packer.tileBytes)
-                if !packer.pack(range, into: bytes) { isFinite.store(false, ordering: .relaxed) }
-            }
-            guard isFinite.load(ordering: .relaxed) else { return false }
-            try writer.append(UnsafeRawBufferPointer(window.slice(0, count: (end - first) * packer.tileBytes)))
+            let end = min(tile + tilesInWindow, packer.tileCount)
+            window.initializeMemory(as: UInt8.self, repeating: 0)
+            guard pack(packer, tile..<end, into: SharedMemory(bytes: window)) else { return false }
+            try writer.append(UnsafeRawBufferPointer(rebasing: window[..<((end - tile) * packer.tileBytes)]))
             packer.release(before: end)
             tile = end
         }
         return true
     }
+
+    /// Packs tiles on all processors, one behind the other; returns whether all values are finite.
+    private static func pack(_ packer: TilePacker, _ tiles: Range<Int>, into memory: SharedMemory) -> Bool {
+        let tilesInPiece = max(1, pieceBytes / packer.tileBytes)
+        let isFinite = Atomic<Bool>(true)
+        DispatchQueue.concurrentPerform(iterations: (tiles.count + tilesInPiece - 1) / tilesInPiece) { piece in
+            let start = tiles.lowerBound + piece * tilesInPiece
+            let range = start..<min(start + tilesInPiece, tiles.upperBound)
+            let bytes = memory.slice(
+                (start - tiles.lowerBound) * packer.tileBytes, count: range.count * packer.tileBytes)
+            if !packer.pack(range, into: bytes) { isFinite.store(false, ordering: .relaxed) }
+        }
+        return isFinite.load(ordering: .relaxed)
+    }
 }
 
 /// Memory that several threads fill, each its own slice.
-private final class PieceWindow: @unchecked Sendable {
-    private let bytes: UnsafeMutableRawBufferPointer
-
-    init(byteCount: Int) {
-        bytes = .allocate(byteCount: byteCount, alignment: 64)
-    }
-
-    deinit {
-        bytes.deallocate()
-    }
-
-    func clear() {
-        bytes.initializeMemory(as: UInt8.self, repeating: 0)
-    }
+private struct SharedMemory: @unchecked Sendable {
+    let bytes: UnsafeMutableRawBufferPointer
 
     func slice(_ offset: Int, count: Int) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<offset + count])
