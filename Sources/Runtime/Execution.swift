@@ -22,8 +22,7 @@ struct Execution {
             execute(instruction)
             let uses = instruction.bufferUses
             guard let written = uses.updates ?? uses.writes else { continue }
-            let isShared = !isReplicated(written)
-            if isShared { engine.pool.barrier(thread: thread) }
+            if !isReplicated(written) { engine.pool.barrier(thread: thread) }
             if let observer = session.observer {
                 if thread == 0, let view = view(of: written) { observer(view) }
                 engine.pool.barrier(thread: thread)
