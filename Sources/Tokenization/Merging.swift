@@ -4,6 +4,11 @@ extension Encoder {
 
     /// Appends the ids of one piece: the token that it is, or what the merges make of its bytes.
     mutating func merge(_ piece: UnsafePointer<UInt8>, count: Int) {
+        if count == 1 {
+            let id = tables.byteTokens[Int(piece[0])]
+            if id != TokenizerLayout.none { append(id) }
+            return
+        }
         let whole = tables.word(piece, count: count)
         if whole != TokenizerLayout.none {
             append(whole)

@@ -5,7 +5,7 @@ struct NormalizationTables {
     let records: UnsafePointer<UInt32>
     let mappings: UnsafePointer<UInt32>
     let compositions: UnsafePointer<UInt32>
-    let compositionMask: Int
+    let compositionCount: Int
 
     /// Marks a byte that is part of no character, on its way through composition.
     private static let strayByte: UInt32 = 0x8000_0000
@@ -20,6 +20,12 @@ struct NormalizationTables {
         scalar & NormalizationTables.strayByte != 0 ? 0 : record(scalar)[0] & 0xFF
     }
 
+    /// Whether composition can change a scalar or join it with others.
+    private func isActive(_ scalar: UInt32) -> Bool {
+        scalar & NormalizationTables.strayByte == 0
+            && record(scalar)[0] & TokenizerLayout.NormalizationFlag.active != 0
+    }
+
     /// Whether composition certainly leaves a text as it is.
     func isInert(_ text: UnsafePointer<UInt8>, count: Int) -> Bool {
         var position = 0
@@ -29,9 +35,7 @@ struct NormalizationTables {
                 continue
             }
             let decoded = ScalarDecoding.scalar(text, at: position, end: count)
-            if let value = decoded.value, record(value)[0] & TokenizerLayout.NormalizationFlag.active != 0 {
-                return false
-            }
+            if let value = decoded.value, isActive(value) { return false }
             position &+= decoded.length
         }
         return true
@@ -140,13 +144,19 @@ struct NormalizationTables {
 
     private func composite(_ first: UInt32, _ second: UInt32) -> UInt32? {
         if let syllable = Hangul.composed(first, second) { return syllable }
-        var slot = Int(truncatingIfNeeded: TokenizerHash.pair(first, second)) & compositionMask
-        while true {
-            let entry = compositions + slot &* TokenizerLayout.compositionWords
-            if entry[0] == TokenizerLayout.none { return nil }
-            if entry[0] == first && entry[1] == second { return entry[2] }
-            slot = (slot &+ 1) & compositionMask
+        // What joins no scalar before it, as most of any text, needs no search.
+        guard isActive(second) else { return nil }
+        let key = UInt64(first) << 32 | UInt64(second)
+        var low = 0
+        var high = compositionCount
+        while low < high {
+            let middle = (low &+ high) / 2
+            let entry = compositions + middle &* TokenizerLayout.compositionWords
+            let found = UInt64(entry[0]) << 32 | UInt64(entry[1])
+            if found == key { return entry[2] }
+            if found < key { low = middle &+ 1 } else { high = middle }
         }
+        return nil
     }
 }
 

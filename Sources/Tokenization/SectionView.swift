@@ -14,7 +14,7 @@ struct SectionView {
         let version = base.load(fromByteOffset: 0, as: UInt32.self)
         guard version == TokenizerLayout.version else { throw .unsupportedVersion(version) }
         flags = base.load(fromByteOffset: 4, as: UInt32.self)
-        guard flags & ~TokenizerLayout.composes == 0 else { throw .unsupportedFlags(flags) }
+        guard flags & ~TokenizerLayout.Flag.all == 0 else { throw .unsupportedFlags(flags) }
         let tokens = base.load(fromByteOffset: 8, as: UInt32.self)
         guard tokens > 0, tokens <= UInt32(TokenizerLayout.maximumTokens) else {
             throw .table(.tokenOffsets, position: 0, .count)
@@ -22,7 +22,7 @@ struct SectionView {
         tokenCount = Int(tokens)
         beginning = base.load(fromByteOffset: 12, as: UInt32.self)
         guard beginning < tokens || beginning == TokenizerLayout.none else {
-            throw .table(.tokenFlags, position: 0, .outOfRange)
+            throw .table(.tokenOffsets, position: 0, .outOfRange)
         }
         let length = base.load(fromByteOffset: 16, as: UInt64.self)
         guard length == UInt64(section.count) else { throw .length(expected: length, found: section.count) }
@@ -35,16 +35,16 @@ struct SectionView {
     private func checkDirectory(length: Int) throws(TokenizerError) {
         var expected = TokenizerLayout.headerBytes
         for table in TokenizerLayout.Table.allCases {
-            let entry = TokenizerLayout.fixedBytes + table.rawValue * TokenizerLayout.entryBytes
-            guard base.load(fromByteOffset: entry, as: UInt64.self) == UInt64(expected) else {
+            guard base.load(fromByteOffset: entry(table), as: UInt64.self) == UInt64(expected) else {
                 throw .table(table, position: 0, .misplaced)
             }
-            let count = base.load(fromByteOffset: entry + 8, as: UInt64.self)
+            let count = storedCount(table)
+            let elementBytes = elementBytes(table)
             // The first test keeps the second one's product in range.
-            guard count <= UInt64(length), Int(count) <= (length - expected) / table.elementBytes else {
+            guard count <= UInt64(length), Int(count) <= (length - expected) / elementBytes else {
                 throw .table(table, position: 0, .truncated)
             }
-            let end = expected + Int(count) * table.elementBytes
+            let end = expected + Int(count) * elementBytes
             expected = (end + TokenizerLayout.alignment - 1) / TokenizerLayout.alignment * TokenizerLayout.alignment
             guard expected <= length else { throw .table(table, position: Int(count), .truncated) }
         }
@@ -55,12 +55,23 @@ struct SectionView {
         TokenizerLayout.fixedBytes + table.rawValue * TokenizerLayout.entryBytes
     }
 
-    func count(_ table: TokenizerLayout.Table) -> Int {
-        Int(base.load(fromByteOffset: entry(table) + 8, as: UInt64.self))
+    /// The number of elements as the directory has it, whatever it is.
+    private func storedCount(_ table: TokenizerLayout.Table) -> UInt64 {
+        base.load(fromByteOffset: entry(table) + 8, as: UInt64.self)
     }
 
-    private func start(_ table: TokenizerLayout.Table) -> UnsafeRawPointer {
+    func elementBytes(_ table: TokenizerLayout.Table) -> Int {
+        TokenizerLayout.elementBytes(table, flags: flags, tokenCount: tokenCount, count: storedCount)
+    }
+
+    func count(_ table: TokenizerLayout.Table) -> Int { Int(storedCount(table)) }
+
+    func start(_ table: TokenizerLayout.Table) -> UnsafeRawPointer {
         base + Int(base.load(fromByteOffset: entry(table), as: UInt64.self))
+    }
+
+    func packed(_ table: TokenizerLayout.Table) -> PackedNumbers {
+        PackedNumbers(start(table), width: elementBytes(table))
     }
 
     func words(_ table: TokenizerLayout.Table) -> UnsafePointer<UInt32> {

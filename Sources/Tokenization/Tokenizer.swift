@@ -40,9 +40,7 @@ public struct Tokenizer: @unchecked Sendable {
     /// Whether the id is a special (control) token, whose text is no part of what a model says.
     public func isSpecial(_ id: UInt32) -> Bool { has(TokenizerLayout.TokenFlag.special, id) }
 
-    private func has(_ flag: UInt8, _ id: UInt32) -> Bool {
-        Int(id) < tables.tokenCount && tables.tokenFlags[Int(id)] & flag != 0
-    }
+    private func has(_ flag: UInt32, _ id: UInt32) -> Bool { tables.flags(of: id) & flag != 0 }
 
     /// The bytes of a list of ids, one after the other; they need not be UTF-8. Ids without a token add nothing.
     public func decode(_ ids: [UInt32]) -> [UInt8] {

@@ -4,10 +4,11 @@ struct TokenizerCheck {
     let view: SectionView
 
     func run() throws(TokenizerError) {
-        try checkTokens()
-        try checkHashTable(.words, keyWords: 0, entryWords: Layout.wordWords, idWords: 1..<2, emptyWord: 1)
-        try checkHashTable(.merges, keyWords: 2, entryWords: Layout.mergeWords, idWords: 3..<4, emptyWord: 0)
+        // First, since reading a packed number goes on into what follows its table.
         try checkIds(.byteTokens, count: 256, allowsNone: true)
+        try checkTokens()
+        try checkWords()
+        try checkMerges()
         try checkIds(.prefix, count: view.count(.prefix), allowsNone: false)
         try checkIds(.suffix, count: view.count(.suffix), allowsNone: false)
         try checkStages()
@@ -28,43 +29,50 @@ struct TokenizerCheck {
 
     private func checkTokens() throws(TokenizerError) {
         try expect(.tokenOffsets, count: view.tokenCount + 1)
-        try expect(.tokenFlags, count: view.tokenCount)
-        let offsets = view.words(.tokenOffsets)
-        guard offsets[0] == 0 else { throw fail(.tokenOffsets, 0, .outOfRange) }
-        for index in 0..<view.tokenCount where offsets[index] > offsets[index + 1] {
-            throw fail(.tokenOffsets, index, .unordered)
-        }
-        guard Int(offsets[view.tokenCount]) == view.count(.tokenBytes) else {
-            throw fail(.tokenOffsets, view.tokenCount, .outOfRange)
-        }
-        let flags = view.bytes(.tokenFlags)
-        for index in 0..<view.tokenCount where flags[index] & ~Layout.TokenFlag.all != 0 {
-            throw fail(.tokenFlags, index, .unknownBits)
+        try checkStarts(.tokenOffsets, elements: view.count(.tokenBytes))
+        let words = view.count(.flaggedTokens)
+        guard words % Layout.flaggedWords == 0 else { throw fail(.flaggedTokens, words, .count) }
+        var next: UInt32 = 0
+        for index in 0..<words / Layout.flaggedWords {
+            let record = view.words(.flaggedTokens) + index * Layout.flaggedWords
+            guard record[0] < UInt32(view.tokenCount) else { throw fail(.flaggedTokens, index, .outOfRange) }
+            guard record[0] >= next else { throw fail(.flaggedTokens, index, .unordered) }
+            guard record[1] & ~Layout.TokenFlag.all == 0 else { throw fail(.flaggedTokens, index, .unknownBits) }
+            next = record[0] + 1
         }
     }
 
-    /// A power-of-two table of entries with one free slot at least; all ids of taken entries exist.
-    private func checkHashTable(
-        _ table: TokenizerLayout.Table, keyWords: Int, entryWords: Int, idWords: Range<Int>, emptyWord: Int
-    ) throws(TokenizerError) {
-        let count = view.count(table)
-        let slots = count / entryWords
-        guard slots > 0, slots * entryWords == count, slots & (slots - 1) == 0 else {
-            throw fail(table, count, .crowded)
+    /// Where runs of elements of another table begin: with its first element, and the last one ends with it.
+    private func checkStarts(_ table: TokenizerLayout.Table, elements: Int) throws(TokenizerError) {
+        let starts = view.packed(table)
+        let last = view.count(table) - 1
+        guard starts[0] == 0 else { throw fail(table, 0, .outOfRange) }
+        for index in 0..<last where starts[index] > starts[index + 1] { throw fail(table, index, .unordered) }
+        guard Int(starts[last]) == elements else { throw fail(table, last, .outOfRange) }
+    }
+
+    private func checkWords() throws(TokenizerError) {
+        let count = view.count(.words)
+        try expect(.wordBuckets, count: max(count, 1) + 1)
+        try checkStarts(.wordBuckets, elements: count)
+        let words = view.packed(.words)
+        for index in 0..<count where words[index] >= UInt32(view.tokenCount) {
+            throw fail(.words, index, .outOfRange)
         }
-        let words = view.words(table)
+    }
+
+    private func checkMerges() throws(TokenizerError) {
+        let numbers = Layout.mergeNumbers(flags: view.flags)
+        let count = view.count(.merges) / numbers
+        try expect(.merges, count: count * numbers)
+        try expect(.mergeBuckets, count: view.tokenCount + 1)
+        try checkStarts(.mergeBuckets, elements: count)
+        let merges = view.packed(.merges)
         let tokens = UInt32(view.tokenCount)
-        var free = 0
-        for slot in 0..<slots {
-            let entry = words + slot * entryWords
-            if entry[emptyWord] == Layout.none {
-                free += 1
-                continue
-            }
-            for word in 0..<keyWords where entry[word] >= tokens { throw fail(table, slot, .outOfRange) }
-            for word in idWords where entry[word] >= tokens { throw fail(table, slot, .outOfRange) }
+        for place in stride(from: 0, to: count * numbers, by: numbers) {
+            guard merges[place] < tokens, merges[place + 1] < tokens, numbers == 2 || Int(merges[place + 2]) < count
+            else { throw fail(.merges, place, .outOfRange) }
         }
-        guard free > 0 else { throw fail(table, count, .crowded) }
     }
 
     private func checkIds(_ table: TokenizerLayout.Table, count: Int, allowsNone: Bool) throws(TokenizerError) {
@@ -177,7 +185,7 @@ struct TokenizerCheck {
     }
 
     private func checkNormalization() throws(TokenizerError) {
-        guard view.flags & Layout.composes != 0 else {
+        guard view.flags & Layout.Flag.composes != 0 else {
             for table in [
                 TokenizerLayout.Table.normalizationIndex, .normalizationPages, .normalizationRecords, .mappings,
                 .compositions,
@@ -214,20 +222,15 @@ struct TokenizerCheck {
     }
 
     private func checkCompositions() throws(TokenizerError) {
-        let count = view.count(.compositions)
-        let slots = count / Layout.compositionWords
-        guard slots > 0, slots * Layout.compositionWords == count, slots & (slots - 1) == 0 else {
-            throw fail(.compositions, count, .crowded)
+        let words = view.count(.compositions)
+        guard words % Layout.compositionWords == 0 else { throw fail(.compositions, words, .count) }
+        var previous: UInt64?
+        for index in 0..<words / Layout.compositionWords {
+            let entry = view.words(.compositions) + index * Layout.compositionWords
+            let key = UInt64(entry[0]) << 32 | UInt64(entry[1])
+            if let previous, key <= previous { throw fail(.compositions, index, .unordered) }
+            guard ScalarDecoding.isScalar(entry[2]) else { throw fail(.compositions, index, .outOfRange) }
+            previous = key
         }
-        var free = 0
-        for slot in 0..<slots {
-            let entry = view.words(.compositions) + slot * Layout.compositionWords
-            if entry[0] == Layout.none {
-                free += 1
-            } else if !ScalarDecoding.isScalar(entry[2]) {
-                throw fail(.compositions, slot, .outOfRange)
-            }
-        }
-        guard free > 0 else { throw fail(.compositions, count, .crowded) }
     }
 }

@@ -12,8 +12,6 @@ public enum TokenizerError: Error, Sendable, Equatable {
         case outOfRange
         /// Elements are not in the order that the format calls for.
         case unordered
-        /// A hash table has no free slot, or its size is no power of two.
-        case crowded
         /// Bits are set that have no meaning.
         case unknownBits
         /// A pattern would match nothing at all, again and again.
@@ -83,7 +81,6 @@ extension TokenizerError.Fault {
         case .count: "wrong number of elements"
         case .outOfRange: "refers to something that does not exist"
         case .unordered: "out of order"
-        case .crowded: "no free slot in a hash table, or its size is no power of two"
         case .unknownBits: "bits without meaning are set"
         case .emptyMatch: "a pattern matches the empty text"
         }

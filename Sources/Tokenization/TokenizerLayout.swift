@@ -1,6 +1,6 @@
 /// Where things lie in a plan's tokenizer section (formats/tokenizer.md, "Layout").
 public enum TokenizerLayout {
-    public static let version: UInt32 = 1
+    public static let version: UInt32 = 2
     /// Stands where an id, a record or a key is absent.
     public static let none = UInt32.max
     /// Bytes of the fixed fields before the directory.
@@ -10,8 +10,15 @@ public enum TokenizerLayout {
     public static let headerBytes = fixedBytes + Table.allCases.count * entryBytes
     /// Every table begins at a multiple of this.
     public static let alignment = 8
-    /// Header flag: text is brought into canonical composition before it is split.
-    public static let composes: UInt32 = 1
+
+    /// Bits of the header's flags.
+    public enum Flag {
+        /// Text is brought into canonical composition before it is split.
+        public static let composes: UInt32 = 1
+        /// Merges have ranks of their own; otherwise a merge's rank is its result.
+        public static let ranksMerges: UInt32 = 2
+        public static let all: UInt32 = 3
+    }
 
     public static let maximumTokens = 1 << 22
     public static let maximumStages = 16
@@ -21,11 +28,9 @@ public enum TokenizerLayout {
 
     /// Bits of a token's flags.
     public enum TokenFlag {
-        public static let special: UInt8 = 1
-        public static let endOfGeneration: UInt8 = 2
-        public static let added: UInt8 = 4
-        public static let present: UInt8 = 8
-        public static let all: UInt8 = 15
+        public static let special: UInt32 = 1
+        public static let endOfGeneration: UInt32 = 2
+        public static let all: UInt32 = 3
     }
 
     /// Bits of an added token's flags.
@@ -49,11 +54,13 @@ public enum TokenizerLayout {
     public static let stageWords = 8
     public static let trieNodeWords = 3
     public static let trieEdgeWords = 2
-    public static let mergeWords = 4
-    public static let wordWords = 2
+    public static let flaggedWords = 2
     public static let compositionWords = 3
     public static let normalizationWords = 2
     public static let addedWords = 2
+
+    /// Numbers of a merge: left token, result, and the rank where merges have one.
+    public static func mergeNumbers(flags: UInt32) -> Int { flags & Flag.ranksMerges == 0 ? 2 : 3 }
 
     /// What becomes of the matches of a stage.
     public enum Behavior: UInt32, Sendable, CaseIterable {
@@ -64,12 +71,15 @@ public enum TokenizerLayout {
         case contiguous = 4
     }
 
-    /// The tables in the order in which they lie.
+    /// The tables in the order in which they lie. Those of packed numbers come before `byteTokens`, which is never empty:
+    /// so 4 bytes can be read wherever a number begins.
     public enum Table: Int, Sendable, CaseIterable {
         case tokenOffsets = 0
         case tokenBytes
-        case tokenFlags
+        case flaggedTokens
+        case wordBuckets
         case words
+        case mergeBuckets
         case merges
         case byteTokens
         case prefix
@@ -90,49 +100,34 @@ public enum TokenizerLayout {
         case normalizationRecords
         case mappings
         case compositions
-
-        /// Bytes of one element.
-        public var elementBytes: Int {
-            switch self {
-            case .tokenBytes, .tokenFlags, .classPages, .wordPages: 1
-            case .classIndex, .transitions, .wordIndex, .normalizationIndex, .normalizationPages: 2
-            default: 4
-            }
-        }
-    }
-}
-
-/// Hash functions of the section's tables (formats/tokenizer.md, "Hash tables").
-public enum TokenizerHash {
-    private static let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
-
-    /// Hash of two 32-bit keys.
-    @inline(__always)
-    public static func pair(_ first: UInt32, _ second: UInt32) -> UInt64 {
-        let mixed = (UInt64(first) << 32 | UInt64(second)) &* factor
-        return mixed ^ (mixed >> 32)
     }
 
-    /// Hash of a byte string.
-    @inline(__always)
-    public static func bytes(_ start: UnsafePointer<UInt8>, count: Int) -> UInt64 {
-        let raw = UnsafeRawPointer(start)
-        var hash = UInt64(truncatingIfNeeded: count) &* factor
-        var offset = 0
-        while offset &+ 8 <= count {
-            let word = UInt64(littleEndian: raw.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            hash = (hash ^ word) &* factor
-            hash ^= hash >> 32
-            offset &+= 8
+    /// Bytes of one element of a table; numbers that grow with the vocabulary have as few as the largest possible needs.
+    ///
+    /// - Parameter count: the number of elements of a table.
+    public static func elementBytes(
+        _ table: Table, flags: UInt32, tokenCount: Int, count: (Table) -> UInt64
+    ) -> Int {
+        let merges = count(.merges) / UInt64(mergeNumbers(flags: flags))
+        return switch table {
+        case .tokenBytes, .classPages, .wordPages: 1
+        case .classIndex, .transitions, .wordIndex, .normalizationIndex, .normalizationPages: 2
+        case .tokenOffsets: packedBytes(largest: count(.tokenBytes))
+        case .wordBuckets: packedBytes(largest: count(.words))
+        case .words: packedBytes(largest: UInt64(tokenCount) - 1)
+        case .mergeBuckets: packedBytes(largest: merges)
+        case .merges: packedBytes(largest: max(UInt64(tokenCount), merges) - 1)
+        default: 4
         }
-        var last: UInt64 = 0
-        var shift: UInt64 = 0
-        while offset < count {
-            last |= UInt64(start[offset]) << shift
-            shift &+= 8
-            offset &+= 1
+    }
+
+    /// Bytes of a packed number, 1 to 4.
+    private static func packedBytes(largest: UInt64) -> Int {
+        switch largest {
+        case ..<(1 << 8): 1
+        case ..<(1 << 16): 2
+        case ..<(1 << 24): 3
+        default: 4
         }
-        hash = (hash ^ last) &* factor
-        return hash ^ (hash >> 32)
     }
 }

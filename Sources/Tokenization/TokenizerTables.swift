@@ -4,13 +4,16 @@ struct TokenizerTables {
     let beginning: UInt32
     /// Whether text is composed before it is split.
     let composes: Bool
-    let tokenOffsets: UnsafePointer<UInt32>
+    let tokenOffsets: PackedNumbers
     let tokenBytes: UnsafePointer<UInt8>
-    let tokenFlags: UnsafePointer<UInt8>
-    let words: UnsafePointer<UInt32>
-    let wordMask: Int
-    let merges: UnsafePointer<UInt32>
-    let mergeMask: Int
+    let flaggedTokens: UnsafePointer<UInt32>
+    let flaggedCount: Int
+    let wordBuckets: PackedNumbers
+    let wordBucketCount: Int
+    let words: PackedNumbers
+    let mergeBuckets: PackedNumbers
+    let merges: PackedNumbers
+    let mergeNumbers: Int
     let byteTokens: UnsafePointer<UInt32>
     let prefix: UnsafePointer<UInt32>
     let prefixCount: Int
@@ -35,14 +38,17 @@ struct TokenizerTables {
 
         tokenCount = view.tokenCount
         beginning = view.beginning
-        composes = view.flags & TokenizerLayout.composes != 0
-        tokenOffsets = view.words(.tokenOffsets)
+        composes = view.flags & TokenizerLayout.Flag.composes != 0
+        tokenOffsets = view.packed(.tokenOffsets)
         tokenBytes = view.bytes(.tokenBytes)
-        tokenFlags = view.bytes(.tokenFlags)
-        words = view.words(.words)
-        wordMask = view.count(.words) / TokenizerLayout.wordWords - 1
-        merges = view.words(.merges)
-        mergeMask = view.count(.merges) / TokenizerLayout.mergeWords - 1
+        flaggedTokens = view.words(.flaggedTokens)
+        flaggedCount = view.count(.flaggedTokens) / TokenizerLayout.flaggedWords
+        wordBuckets = view.packed(.wordBuckets)
+        wordBucketCount = view.count(.wordBuckets) - 1
+        words = view.packed(.words)
+        mergeBuckets = view.packed(.mergeBuckets)
+        merges = view.packed(.merges)
+        mergeNumbers = TokenizerLayout.mergeNumbers(flags: view.flags)
         byteTokens = view.words(.byteTokens)
         prefix = view.words(.prefix)
         prefixCount = view.count(.prefix)
@@ -62,53 +68,50 @@ struct TokenizerTables {
             index: view.halves(.normalizationIndex), pages: view.halves(.normalizationPages),
             records: view.words(.normalizationRecords), mappings: view.words(.mappings),
             compositions: view.words(.compositions),
-            compositionMask: view.count(.compositions) / TokenizerLayout.compositionWords - 1)
+            compositionCount: view.count(.compositions) / TokenizerLayout.compositionWords)
     }
 
-    /// The token that a whole piece is, or `none`.
+    /// The token that a whole piece of 2 bytes or more is, or `none`.
     @inline(__always)
     func word(_ start: UnsafePointer<UInt8>, count: Int) -> UInt32 {
-        let hash = TokenizerHash.bytes(start, count: count)
-        let tag = UInt32(truncatingIfNeeded: hash >> 32)
-        var slot = Int(truncatingIfNeeded: hash) & wordMask
-        while true {
-            let id = words[2 &* slot &+ 1]
-            if id == TokenizerLayout.none { return id }
-            if words[2 &* slot] == tag {
-                let offset = Int(tokenOffsets[Int(id)])
-                if Int(tokenOffsets[Int(id) &+ 1]) &- offset == count, equal(start, tokenBytes + offset, count) {
-                    return id
-                }
-            }
-            slot = (slot &+ 1) & wordMask
+        let bucket = TokenizerHash.bucket(start, count: count, buckets: wordBucketCount)
+        var (place, end) = wordBuckets.pair(at: bucket)
+        while place < end {
+            let id = words[place]
+            let bytes = tokenOffsets.pair(at: Int(id))
+            if bytes.1 &- bytes.0 == count, ByteString.equal(start, tokenBytes + bytes.0, count: count) { return id }
+            place &+= 1
         }
+        return TokenizerLayout.none
     }
 
     /// Rank and result of merging two tokens; rank is `none` where they do not merge.
     @inline(__always)
     func merge(_ left: UInt32, _ right: UInt32) -> (rank: UInt32, result: UInt32) {
-        var slot = Int(truncatingIfNeeded: TokenizerHash.pair(left, right)) & mergeMask
-        while true {
-            let entry = merges + 4 &* slot
-            if entry[0] == left && entry[1] == right { return (entry[2], entry[3]) }
-            if entry[0] == TokenizerLayout.none { return (TokenizerLayout.none, 0) }
-            slot = (slot &+ 1) & mergeMask
+        let bucket = TokenizerHash.bucket(left: left, right: right, tokens: tokenCount)
+        // Without a rank of its own, a merge's last number is its result.
+        if let found = merges.entry(left, in: mergeBuckets.pair(at: bucket), numbers: mergeNumbers) {
+            return (found.last, found.second)
         }
+        return (TokenizerLayout.none, 0)
+    }
+
+    /// Flags of a token; none for an id that does not exist.
+    func flags(of id: UInt32) -> UInt32 {
+        var low = 0
+        var high = flaggedCount
+        while low < high {
+            let middle = (low &+ high) / 2
+            let record = flaggedTokens + middle &* TokenizerLayout.flaggedWords
+            if record[0] == id { return record[1] }
+            if record[0] < id { low = middle &+ 1 } else { high = middle }
+        }
+        return 0
     }
 
     /// Whether a scalar is part of words, for added tokens that must stand alone.
     func isWord(_ scalar: UInt32) -> Bool {
         let page = Int(wordIndex[Int(scalar >> 8)])
         return wordPages[page * 32 + Int(scalar & 0xFF) / 8] >> UInt8(scalar & 7) & 1 != 0
-    }
-
-    @inline(__always)
-    private func equal(_ left: UnsafePointer<UInt8>, _ right: UnsafePointer<UInt8>, _ count: Int) -> Bool {
-        var index = 0
-        while index < count {
-            if left[index] != right[index] { return false }
-            index &+= 1
-        }
-        return true
     }
 }

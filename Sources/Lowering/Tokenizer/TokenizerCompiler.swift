@@ -65,23 +65,21 @@ public enum TokenizerCompiler {
         section.beginning = definition.beginningOfSequence ?? TokenizerLayout.none
         var offsets: [UInt32] = [0]
         var bytes: [UInt8] = []
-        var flags: [UInt8] = []
+        var flags: [UInt32: UInt32] = [:]
         var byteTokens = [UInt32](repeating: definition.unknown ?? TokenizerLayout.none, count: 256)
         for (id, token) in definition.vocabulary.enumerated() {
             bytes += token?.bytes ?? []
             guard bytes.count < Int(UInt32.max) else { throw .unsupported(feature: "so much text in a vocabulary") }
             offsets.append(UInt32(bytes.count))
-            flags.append(token == nil ? 0 : TokenizerLayout.TokenFlag.present)
             if let token, token.isByteLevel, token.bytes.count == 1 { byteTokens[Int(token.bytes[0])] = UInt32(id) }
         }
-        for token in definition.addedTokens {
-            flags[Int(token.id)] |= TokenizerLayout.TokenFlag.added
-            if token.isSpecial { flags[Int(token.id)] |= TokenizerLayout.TokenFlag.special }
+        for token in definition.addedTokens where token.isSpecial {
+            flags[token.id, default: 0] |= TokenizerLayout.TokenFlag.special
         }
-        for id in definition.endOfGeneration { flags[Int(id)] |= TokenizerLayout.TokenFlag.endOfGeneration }
+        for id in definition.endOfGeneration { flags[id, default: 0] |= TokenizerLayout.TokenFlag.endOfGeneration }
         section.set(.tokenOffsets, offsets)
         section.set(.tokenBytes, bytes)
-        section.set(.tokenFlags, flags)
+        section.set(.flaggedTokens, flags.sorted { $0.key < $1.key }.flatMap { [$0.key, $0.value] })
         section.set(.byteTokens, byteTokens)
     }
 
@@ -92,24 +90,32 @@ public enum TokenizerCompiler {
         for (rank, merge) in definition.merges.enumerated() {
             ranks[UInt64(merge.left) << 32 | UInt64(merge.right)] = rank
         }
-        var table = HashTableBuilder(entries: ranks.count, entryWords: TokenizerLayout.mergeWords, emptyWord: 0)
-        for (rank, merge) in definition.merges.enumerated()
-        where ranks[UInt64(merge.left) << 32 | UInt64(merge.right)] == rank {
-            table.insert(
-                [merge.left, merge.right, UInt32(rank), merge.result],
-                hash: TokenizerHash.pair(merge.left, merge.right))
-        }
-        section.set(.merges, table.words)
+        let merges = definition.merges.enumerated().filter { rank, merge in
+            ranks[UInt64(merge.left) << 32 | UInt64(merge.right)] == rank
+        }.map(\.element)
+        let resultsRise = zip(merges, merges.dropFirst()).allSatisfy { $0.result < $1.result }
+        if !resultsRise { section.flags |= TokenizerLayout.Flag.ranksMerges }
+        let tokens = section.tokenCount
+        let table = BucketTable(
+            buckets: tokens,
+            entries: merges.enumerated().map { rank, merge in
+                (
+                    TokenizerHash.bucket(left: merge.left, right: merge.right, tokens: tokens),
+                    [merge.left, merge.result] + (resultsRise ? [] : [UInt32(rank)])
+                )
+            })
+        section.set(.mergeBuckets, table.starts)
+        section.set(.merges, table.numbers)
     }
 
-    /// The tokens that their own bytes, as one piece, are encoded to.
+    /// The tokens of 2 bytes or more that their own bytes, as one piece, are encoded to.
     private static func wholePieces(
         _ definition: TokenizerDefinition, _ tokenizer: Tokenizer
     ) -> [(bytes: [UInt8], id: UInt32)] {
         var known: [[UInt8]: Int] = [:]
         var result: [(bytes: [UInt8], id: UInt32)] = []
         for (id, token) in definition.vocabulary.enumerated() {
-            guard let token, token.isByteLevel, !token.bytes.isEmpty else { continue }
+            guard let token, token.isByteLevel, token.bytes.count > 1 else { continue }
             guard definition.ignoresMerges || tokenizer.encode(piece: token.bytes) == [UInt32(id)] else { continue }
             if let place = known[token.bytes] {
                 result[place].id = UInt32(id)
@@ -122,15 +128,12 @@ public enum TokenizerCompiler {
     }
 
     private static func addWords(_ words: [(bytes: [UInt8], id: UInt32)], to section: inout TokenizerSection) {
-        var table = HashTableBuilder(entries: words.count, entryWords: TokenizerLayout.wordWords, emptyWord: 1)
-        for word in words {
-            word.bytes.withUnsafeBufferPointer {
-                guard let start = $0.baseAddress else { return }
-                let hash = TokenizerHash.bytes(start, count: $0.count)
-                table.insert([UInt32(truncatingIfNeeded: hash >> 32), word.id], hash: hash)
-            }
-        }
-        section.set(.words, table.words)
+        let buckets = max(words.count, 1)
+        let table = BucketTable(
+            buckets: buckets,
+            entries: words.map { (TokenizerHash.bucket($0.bytes, buckets: buckets), [$0.id]) })
+        section.set(.wordBuckets, table.starts)
+        section.set(.words, table.numbers)
     }
 
     private static func addAddedTokens(
@@ -179,7 +182,7 @@ public enum TokenizerCompiler {
 
     private static func addNormalization(_ definition: TokenizerDefinition, to section: inout TokenizerSection) {
         guard definition.normalizers.contains(.nfc) else { return }
-        section.flags |= TokenizerLayout.composes
+        section.flags |= TokenizerLayout.Flag.composes
         let data = CompositionData.shared
         var recordWords: [UInt32] = [0, 0]
         var mappings: [UInt32] = []
@@ -201,16 +204,11 @@ public enum TokenizerCompiler {
             mappings += record.decomposition
         }
         let pages = ScalarPages(cells)
-        var compositions = HashTableBuilder(
-            entries: data.compositions.count, entryWords: TokenizerLayout.compositionWords, emptyWord: 0)
-        for pair in data.compositions {
-            compositions.insert(
-                [pair.first, pair.second, pair.composite], hash: TokenizerHash.pair(pair.first, pair.second))
-        }
+        let compositions = data.compositions.sorted { ($0.first, $0.second) < ($1.first, $1.second) }
         section.set(.normalizationIndex, pages.index)
         section.set(.normalizationPages, pages.values)
         section.set(.normalizationRecords, recordWords)
         section.set(.mappings, mappings)
-        section.set(.compositions, compositions.words)
+        section.set(.compositions, compositions.flatMap { [$0.first, $0.second, $0.composite] })
     }
 }
