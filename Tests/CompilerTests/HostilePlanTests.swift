@@ -120,8 +120,8 @@ struct HostilePlanTests {
             ],
             buffers: buffers, states: [],
             body: [
-                .embed(table: TensorIndex(0), output: BufferIndex(0)),
-                .embed(table: TensorIndex(1), output: BufferIndex(1)),
+                .embed(table: TensorIndex(0), first: 0, output: BufferIndex(0)),
+                .embed(table: TensorIndex(1), first: 0, output: BufferIndex(1)),
             ],
             head: [.selectRows(input: BufferIndex(1), output: BufferIndex(2))], logits: BufferIndex(2),
             maximumRows: 1, maximumOutputs: 1, contextLength: 8, vocabularySize: 16,

@@ -34,7 +34,7 @@ import Testing
         var limits = Limits.standard
         limits.buffers = 12
         limits.nameBytes = 20
-        limits.instructions = 26
+        limits.instructions = 28
         limits.states = 2
         _ = try Plan(bytes: bytes, limits: limits)
         limits.instructions = 25
