@@ -37,7 +37,7 @@ import Testing
         limits.instructions = 28
         limits.states = 2
         _ = try Plan(bytes: bytes, limits: limits)
-        limits.instructions = 25
+        limits.instructions = 27
         #expect(throws: PlanError.self) { try Plan(bytes: bytes, limits: limits) }
         limits.instructions = Int.max
         limits.nameBytes = Int.max
