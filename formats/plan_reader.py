@@ -43,7 +43,7 @@ INTEGERS = {
 
 # name, operands: b buffer, t tensor, o optional tensor, s state, f float, n number
 OPCODES = {
-    1: ("embed", [("table", "t"), ("output", "b")]),
+    1: ("embed", [("table", "t"), ("first", "n"), ("output", "b")]),
     2: ("rotary_table", [("frequencies", "t"), ("factor", "f"), ("output", "b")]),
     3: ("normalize", [("input", "b"), ("weight", "o"), ("epsilon", "f"), ("output", "b")]),
     4: ("quantize", [("input", "b"), ("output", "b")]),
@@ -75,7 +75,7 @@ def read_sections(data):
     require(len(data) >= 64, "the file is shorter than a header")
     magic, major, minor, count, features, _, size = struct.unpack_from("<8sHHIQQQ", data)
     require(magic == MAGIC, "not a plan: wrong magic number")
-    require(major == 1, f"major version {major} is not known", 69)
+    require(major == 2, f"major version {major} is not known", 69)
     require(1 <= count <= 64, f"{count} sections")
     end = 64 + 40 * count
     require(end <= len(data), "the section table is cut off")
@@ -213,7 +213,21 @@ def read_instruction(section, offset, place, counts):
     return instruction
 
 
-def read_program(section, tensor_count):
+def check_embeddings(body, tensors, vocabulary):
+    """The tables that follow each other with one output have a row for every token, in order."""
+    output, end = None, vocabulary
+    for index, instruction in enumerate(body + [{"name": "end"}]):
+        is_next = instruction["name"] == "embed" and end < vocabulary and instruction["output"] == output
+        require(is_next or end == vocabulary, f"instruction {index}: the embedding before it ends at token {end}")
+        if instruction["name"] != "embed":
+            continue
+        output, start = instruction["output"], end if is_next else 0
+        require(instruction["first"] == start, f"instruction {index}: the table does not begin at token {start}")
+        end = start + tensors[instruction["table"]]["rows"]
+        require(end <= vocabulary, f"instruction {index}: the embedding ends at token {end} of {vocabulary}")
+
+
+def read_program(section, tensors):
     require(len(section) >= 64, "the program section is cut off")
     (buffer_count, state_count, body_count, head_count, logits, maximum_rows, maximum_outputs, vocabulary,
      context, arena, name_bytes) = struct.unpack_from("<8IQQI", section)
@@ -248,9 +262,10 @@ def read_program(section, tensor_count):
         require(element != 2 or dimensions % BLOCK == 0, f"state {index}: int8 with {dimensions} dimensions")
         states.append({"kind": "keys_and_values", "heads": heads, "dimensions": dimensions,
                        "element": ("float16", "float32", "int8")[element]})
-    counts = {"b": buffer_count, "t": tensor_count, "o": tensor_count, "s": state_count}
+    counts = {"b": buffer_count, "t": len(tensors), "o": len(tensors), "s": state_count}
     instructions = [read_instruction(section, body_at + 64 * i, f"instruction {i}", counts)
                     for i in range(body_count + head_count)]
+    check_embeddings(instructions[:body_count], tensors, vocabulary)
     return {"buffers": buffers, "states": states, "body": instructions[:body_count],
             "head": instructions[body_count:], "logits": logits, "maximum_rows": maximum_rows,
             "maximum_outputs": maximum_outputs, "vocabulary_size": vocabulary, "context_length": context,
@@ -309,7 +324,7 @@ def read_plan(data, deep):
     version, digest, sections = read_sections(data)
     tensors = read_tensors(content(data, sections[3]), sections[1]["stored_size"])
     plan = {"version": version, "digest": digest, "file_size": len(data), "sections": list(sections.values()),
-            "tensors": tensors, "program": read_program(content(data, sections[2]), len(tensors))}
+            "tensors": tensors, "program": read_program(content(data, sections[2]), tensors)}
     for kind in COLD:
         if kind in sections:
             try:

@@ -74,12 +74,16 @@ public final class Checkpoint: Sendable {
             bytes(of: entry), elements: rows.lowerBound * width..<rows.upperBound * width, into: output)
     }
 
-    /// Gives the memory of the first `rows` rows of a tensor back: they have been used, and would be read from the file
-    /// again. `rows` must lie in the tensor.
-    public func release(_ entry: TensorEntry, rows: Int) {
-        let bytes = entry.byteCount / max(1, entry.rowCount) * min(max(0, rows), entry.rowCount)
-        files[entry.file].release(entry.offset..<entry.offset + bytes)
+    /// Gives the memory of rows of a tensor back: they have been used, and would be read from the file again. `rows` must
+    /// lie in the tensor.
+    public func release(_ entry: TensorEntry, rows: Range<Int>) {
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= entry.rowCount)
+        let bytes = entry.byteCount / max(1, entry.rowCount)
+        files[entry.file].release(entry.offset + rows.lowerBound * bytes..<entry.offset + rows.upperBound * bytes)
     }
+
+    /// As above, for the first `rows` rows.
+    public func release(_ entry: TensorEntry, rows: Int) { release(entry, rows: 0..<rows) }
 
     /// Fails with `changed` where a file was written to or cut since it was opened.
     public func checkUnchanged() throws(CheckpointError) {

@@ -6,19 +6,22 @@ public struct ModelLowering: Sendable {
     /// The packing of every matrix that `choices` does not name.
     public let precision: WeightPrecision
     /// By the names of the program's tensors: a layer's "attention.projected", "attention.output", "feed_forward.gate_up"
-    /// and "feed_forward.down", and the names of embedding and head.
+    /// and "feed_forward.down", and the names of embedding and head, or of their pieces (`VocabularyPieces.name`).
     public let choices: [String: MatrixChoice]
+    /// Where embedding and head are cut into pieces, as `VocabularyPieces` takes it for the vocabulary of the model.
+    public let vocabularyCuts: [Int]
     /// Rows of one step at the most: how much of a prompt is evaluated at once.
     public let maximumRows: Int
     /// Rows whose logits are computed at once at the most.
     public let maximumOutputs: Int
 
     public init(
-        precision: WeightPrecision, choices: [String: MatrixChoice] = [:], maximumRows: Int = 256,
-        maximumOutputs: Int = 16
+        precision: WeightPrecision, choices: [String: MatrixChoice] = [:], vocabularyCuts: [Int] = [],
+        maximumRows: Int = 256, maximumOutputs: Int = 16
     ) {
         self.precision = precision
         self.choices = choices
+        self.vocabularyCuts = vocabularyCuts
         self.maximumRows = maximumRows
         self.maximumOutputs = min(maximumOutputs, maximumRows)
     }
@@ -26,14 +29,15 @@ public struct ModelLowering: Sendable {
     /// The program, with the sources of its tensors in the order of their offsets. Throws `LoweringError`.
     public func lower(_ model: Model) throws(LoweringError) -> LoweredModel {
         var builder = ProgramBuilder(precision: precision, choices: choices)
+        let pieces = VocabularyPieces(vocabularySize: model.vocabularySize, cuts: vocabularyCuts)
         let isTied = model.head.name == model.embedding.name
-        let name = model.embedding.name
-        let embedding = try builder.matrix(
-            name, builder.packing(of: name, model.embedding), stack: [model.embedding])
+        let embedding = try builder.matrices(model.embedding, pieces)
         let frequencies = try builder.tensor("rotary.frequencies", .vector(model.rotary.frequencies))
         let hidden = builder.buffer("hidden", width: model.hiddenSize)
         let rotary = builder.buffer("rotary", width: 2 * model.rotary.frequencies.count)
-        builder.append(.embed(table: embedding, output: hidden))
+        for (table, tokens) in zip(embedding, pieces.ranges) {
+            builder.append(.embed(table: table.tensor, first: tokens.lowerBound, output: hidden))
+        }
         builder.append(.rotaryTable(frequencies: frequencies, factor: model.rotary.factor, output: rotary))
         var residual = hidden
         for (index, block) in model.blocks.enumerated() {
@@ -57,7 +61,8 @@ public struct ModelLowering: Sendable {
             }
         }
         if model.blocks.isEmpty { residual = builder.beginHead(selecting: [hidden])[0] }
-        let logits = try lowerHead(model, hidden: residual, embedding: isTied ? embedding : nil, into: &builder)
+        let logits = try lowerHead(
+            model, hidden: residual, pieces: pieces, embedding: isTied ? embedding : nil, into: &builder)
         return try finish(builder, model: model, logits: logits)
     }
 
@@ -108,29 +113,44 @@ public struct ModelLowering: Sendable {
         try addProduct(down, of: gated, to: place.hidden, name: "\(name).down", into: &builder)
     }
 
+    /// `embedding` holds the pieces of the embedding where the head is tied to it.
     private func lowerHead(
-        _ model: Model, hidden: BufferIndex, embedding: TensorIndex?, into builder: inout ProgramBuilder
+        _ model: Model, hidden: BufferIndex, pieces: VocabularyPieces, embedding: [PackedTensor]?,
+        into builder: inout ProgramBuilder
     ) throws(LoweringError) -> BufferIndex {
-        let packing = builder.packing(of: model.head.name, model.head)
         let weight = try builder.vector("head.norm", model.finalNorm.weight)
-        let normalized = builder.buffer(
-            "head.normalized", width: model.hiddenSize, element: element(for: packing))
+        let matrices = if let embedding { embedding } else { try builder.matrices(model.head, pieces) }
+        let inputs = normalize(
+            hidden, weight: weight, epsilon: model.finalNorm.epsilon, name: "head", for: matrices.map(\.packing),
+            into: &builder)
         let logits = builder.buffer("logits", width: model.vocabularySize)
-        let matrix: TensorIndex
-        if let embedding {
-            matrix = embedding
-        } else {
-            matrix = try builder.matrix(model.head.name, packing, stack: [model.head])
+        for (matrix, tokens) in zip(matrices, pieces.ranges) {
+            guard let normalized = inputs[element(for: matrix.packing)] else { continue }
+            builder.append(
+                .multiply(
+                    input: normalized, weight: matrix.tensor, bias: nil, output: logits, column: tokens.lowerBound,
+                    accumulate: false))
         }
-        builder.append(
-            .normalize(input: hidden, weight: weight, epsilon: model.finalNorm.epsilon, output: normalized))
-        builder.append(
-            .multiply(
-                input: normalized, weight: matrix, bias: nil, output: logits, column: 0, accumulate: false))
         return logits
     }
 
-    /// Normalizes the residual stream once for each kind of input that the matrices take, and multiplies.
+    /// Normalizes rows once for each kind of input that matrices of the given packings take; returns the buffers by their
+    /// elements.
+    private func normalize(
+        _ input: BufferIndex, weight: TensorIndex?, epsilon: Float, name: String, for packings: [Packing],
+        into builder: inout ProgramBuilder
+    ) -> [Buffer.Element: BufferIndex] {
+        var buffers: [Buffer.Element: BufferIndex] = [:]
+        for element in packings.map(element(for:)) where buffers[element] == nil {
+            let normalized = builder.buffer(
+                "\(name).normalized", width: builder.buffers[input.value].width, element: element)
+            builder.append(.normalize(input: input, weight: weight, epsilon: epsilon, output: normalized))
+            buffers[element] = normalized
+        }
+        return buffers
+    }
+
+    /// Multiplies the normalized residual stream with matrices that all read it.
     private func normalizeAndMultiply(
         _ matrices: [Linear], norm: Norm, input: BufferIndex, name: String, outputName: String,
         into builder: inout ProgramBuilder
@@ -138,15 +158,8 @@ public struct ModelLowering: Sendable {
         let streams = builder.streams(matrices, name: "\(name).\(outputName)")
         let weight = try builder.vector("\(name).norm", norm.weight)
         let width = matrices.reduce(0) { $0 + $1.weight.rows }
-        var inputs: [Buffer.Element: BufferIndex] = [:]
-        for stream in streams where inputs[element(for: stream.packing)] == nil {
-            let element = element(for: stream.packing)
-            let normalized = builder.buffer(
-                "\(name).normalized", width: matrices.first?.weight.columns ?? 0, element: element)
-            builder.append(
-                .normalize(input: input, weight: weight, epsilon: norm.epsilon, output: normalized))
-            inputs[element] = normalized
-        }
+        let inputs = normalize(
+            input, weight: weight, epsilon: norm.epsilon, name: name, for: streams.map(\.packing), into: &builder)
         let output = builder.buffer("\(name).\(outputName)", width: width)
         var column = 0
         for (index, stream) in streams.enumerated() {

@@ -1,6 +1,12 @@
 import Models
 import Plans
 
+/// A matrix of the program, and how it is packed.
+struct PackedTensor {
+    let tensor: TensorIndex
+    let packing: Packing
+}
+
 /// Collects tensors, buffers and instructions while a model is lowered.
 struct ProgramBuilder {
     let precision: WeightPrecision
@@ -29,6 +35,18 @@ struct ProgramBuilder {
     mutating func matrix(_ name: String, _ packing: Packing, stack: [Weight]) throws(LoweringError) -> TensorIndex {
         if case .packed(let matrix) = choices[name] { return try tensor(name, .packed(matrix)) }
         return try tensor(name, .matrix(packing, stack: stack))
+    }
+
+    /// Adds the tensors of the pieces of embedding or head. Throws `tooLarge`.
+    mutating func matrices(_ weight: Weight, _ pieces: VocabularyPieces) throws(LoweringError) -> [PackedTensor] {
+        var tensors: [PackedTensor] = []
+        for (index, range) in pieces.ranges.enumerated() {
+            let name = pieces.name(of: weight.name, piece: index)
+            let piece = pieces.count == 1 ? weight : weight.slice(rows: range)
+            let packing = packing(of: name, piece)
+            tensors.append(PackedTensor(tensor: try matrix(name, packing, stack: [piece]), packing: packing))
+        }
+        return tensors
     }
 
     /// Adds a tensor behind the last one. Throws `tooLarge`.

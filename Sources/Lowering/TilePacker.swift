@@ -48,10 +48,7 @@ public struct TilePacker: Sendable {
     public func release(before tile: Int) {
         var rows = min(tile * Packing.tileRows, rowCount)
         for weight in stack {
-            // A permutation takes rows from anywhere in its heads, so such a weight stays until it is done.
-            if rows >= weight.rows || weight.keepsRowOrder {
-                weight.checkpoint.release(weight.tensor, rows: min(rows, weight.rows))
-            }
+            weight.release(rows: min(rows, weight.rows))
             rows -= min(rows, weight.rows)
         }
     }

@@ -1,6 +1,7 @@
 import Checkpoints
 
-/// A matrix or vector of a model: a tensor of the checkpoint and the transforms on it, read row by row when needed.
+/// A matrix or vector of a model, or some of its rows: a tensor of the checkpoint and the transforms on it, read row by
+/// row when needed.
 public struct Weight: Sendable {
     /// A change on the way from the checkpoint.
     public enum Transform: Sendable, Equatable {
@@ -13,20 +14,47 @@ public struct Weight: Sendable {
 
     public let checkpoint: Checkpoint
     public let tensor: TensorEntry
-    public let rows: Int
+    /// The rows that this weight is, among those that all transforms on the tensor give.
+    public let rowRange: Range<Int>
     /// 1 for a vector, whose values are its rows.
     public let columns: Int
     public var transforms: [Transform]
+    /// Rows of the whole tensor.
+    private let tensorRows: Int
 
+    /// A whole tensor of `rows` rows.
     public init(checkpoint: Checkpoint, tensor: TensorEntry, rows: Int, columns: Int, transforms: [Transform] = []) {
+        self.init(
+            checkpoint: checkpoint, tensor: tensor, tensorRows: rows, rowRange: 0..<rows, columns: columns,
+            transforms: transforms)
+    }
+
+    private init(
+        checkpoint: Checkpoint, tensor: TensorEntry, tensorRows: Int, rowRange: Range<Int>, columns: Int,
+        transforms: [Transform]
+    ) {
         self.checkpoint = checkpoint
         self.tensor = tensor
-        self.rows = rows
+        self.tensorRows = tensorRows
+        self.rowRange = rowRange
         self.columns = columns
         self.transforms = transforms
     }
 
+    /// Some of the rows as a weight of its own, whose row 0 is the first of them; it keeps the name. `rows` must lie in
+    /// 0 ..< `self.rows`.
+    public func slice(rows: Range<Int>) -> Weight {
+        precondition(rows.lowerBound >= 0 && rows.upperBound <= self.rows)
+        let first = rowRange.lowerBound
+        return Weight(
+            checkpoint: checkpoint, tensor: tensor, tensorRows: tensorRows,
+            rowRange: first + rows.lowerBound..<first + rows.upperBound, columns: columns, transforms: transforms)
+    }
+
+    /// The tensor's name: the same for all slices of it.
     public var name: String { tensor.name }
+
+    public var rows: Int { rowRange.count }
 
     /// Whether the stored values are used as they are, so that they can be copied instead of computed.
     public var keepsValues: Bool {
@@ -38,7 +66,7 @@ public struct Weight: Sendable {
         }
     }
 
-    /// Whether row r is row r of the stored tensor.
+    /// Whether the rows follow each other as they do in the stored tensor.
     public var keepsRowOrder: Bool {
         transforms.allSatisfy {
             switch $0 {
@@ -50,9 +78,9 @@ public struct Weight: Sendable {
 
     /// The row of the stored tensor that row `row` comes from.
     public func storedRow(_ row: Int) -> Int {
-        var row = row
+        var row = rowRange.lowerBound + row
         for case .rowsFromInterleavedHeads(let heads) in transforms.reversed() {
-            let dimensions = rows / heads
+            let dimensions = tensorRows / heads
             let (head, inside) = (row / dimensions, row % dimensions)
             row = head * dimensions + (inside % (dimensions / 2)) * 2 + inside / (dimensions / 2)
         }
@@ -62,7 +90,7 @@ public struct Weight: Sendable {
     /// The stored bytes of one row.
     public func storedBytes(row: Int) -> UnsafeRawBufferPointer {
         let bytes = checkpoint.bytes(of: tensor)
-        let stride = bytes.count / rows
+        let stride = bytes.count / tensorRows
         let start = storedRow(row) * stride
         return UnsafeRawBufferPointer(rebasing: bytes[start..<start + stride])
     }
@@ -84,5 +112,20 @@ public struct Weight: Sendable {
             }
             count = rows * columns
         }
+    }
+
+    /// Gives back the checkpoint's memory for the first `count` rows, all where it is nil: they have been used, and would
+    /// be read from the file again.
+    public func release(rows count: Int? = nil) {
+        checkpoint.release(tensor, rows: storedRows(ofFirst: count ?? rows))
+    }
+
+    /// The rows of the stored tensor that the first `count` rows have to themselves.
+    func storedRows(ofFirst count: Int) -> Range<Int> {
+        let count = max(0, min(count, rows))
+        let first = rowRange.lowerBound
+        if keepsRowOrder { return first..<first + count }
+        // A permutation takes rows from anywhere in its heads: they are done when the whole tensor is.
+        return count == tensorRows ? 0..<tensorRows : 0..<0
     }
 }

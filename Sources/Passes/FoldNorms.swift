@@ -72,7 +72,7 @@ public struct FoldNorms: Sendable {
 
     /// Whether every product is a float. The first row nearly always decides.
     private func isExact(_ weight: Weight, times factors: [Float]) -> Bool {
-        defer { weight.checkpoint.release(weight.tensor, rows: weight.rows) }
+        defer { weight.release() }
         return withUnsafeTemporaryAllocation(of: Float.self, capacity: weight.columns) { row in
             for index in 0..<weight.rows {
                 weight.read(row: index, into: row)

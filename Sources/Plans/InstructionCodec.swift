@@ -18,9 +18,10 @@ extension Instruction {
     func encode(to writer: inout ByteWriter) {
         let start = writer.bytes.count
         switch self {
-        case .embed(let table, let output):
+        case .embed(let table, let first, let output):
             writer.unsigned(Opcode.embed.rawValue)
             writer.number32(table.value)
+            writer.number32(first)
             writer.number32(output.value)
         case .rotaryTable(let frequencies, let factor, let output):
             writer.unsigned(Opcode.rotaryTable.rawValue)
@@ -78,7 +79,8 @@ extension Instruction {
         }
         switch opcode {
         case .embed:
-            self = .embed(table: try TensorIndex(&reader), output: try BufferIndex(&reader))
+            self = .embed(
+                table: try TensorIndex(&reader), first: try reader.number32(), output: try BufferIndex(&reader))
         case .rotaryTable:
             self = .rotaryTable(
                 frequencies: try TensorIndex(&reader), factor: try reader.float(), output: try BufferIndex(&reader))

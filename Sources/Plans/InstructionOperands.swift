@@ -13,7 +13,10 @@ extension Instruction {
     /// with anything else that it touches.
     public var bufferUses: BufferUses {
         switch self {
-        case .embed(_, let output), .rotaryTable(_, _, let output):
+        case .embed(_, let first, let output):
+            // Behind the first table, some rows are already written.
+            first > 0 ? BufferUses(reads: [], updates: output) : BufferUses(reads: [], writes: output)
+        case .rotaryTable(_, _, let output):
             BufferUses(reads: [], writes: output)
         case .normalize(let input, _, _, let output), .quantize(let input, let output), .gate(let input, let output),
             .selectRows(let input, let output):

@@ -6,6 +6,7 @@ extension Verifier {
         for (index, instruction) in program.body.enumerated() {
             try body.check(instruction, at: .body(index))
         }
+        try body.checkEmbeddingIsWhole(at: .body(program.body.count - 1))
         for (index, isAttended) in body.attended.enumerated() where !isAttended {
             throw PlanError(.invalid, "every state is attended once a step", at: .state(index))
         }
@@ -13,7 +14,7 @@ extension Verifier {
         for (index, instruction) in program.head.enumerated() {
             try head.check(instruction, at: .head(index))
         }
-        guard program.buffers.indices.contains(program.logits.value), head.written[program.logits.value] else {
+        guard program.buffers.indices.contains(program.logits.value), head.written[program.logits.value] > 0 else {
             throw PlanError(
                 .invalid, "the head writes the logits", at: .program, found: .number(program.logits.value))
         }
@@ -23,6 +24,12 @@ extension Verifier {
                 .invalid, "logits are float32 and as wide as the vocabulary", at: .program,
                 expected: .number(program.vocabularySize), found: .number(logits.width))
         }
+        let written = head.written[program.logits.value]
+        guard written == logits.width else {
+            throw PlanError(
+                .invalid, "the head writes every logit", at: .program, expected: .number(logits.width),
+                found: .number(written))
+        }
     }
 }
 
@@ -31,7 +38,7 @@ struct InstructionVerifier {
     /// Which part of the program is checked: the head may read only what `selectRows` brings from the body.
     enum Phase {
         case body
-        case head(writtenByBody: [Bool])
+        case head(writtenByBody: [Int])
 
         /// The rows that this phase's buffers have.
         var rows: Buffer.Rows {
@@ -44,27 +51,34 @@ struct InstructionVerifier {
 
     let program: Program
     let phase: Phase
-    /// Which buffers this phase has written so far.
-    private(set) var written: [Bool]
+    /// How many values of each buffer's rows this phase has written so far, from the first one on.
+    private(set) var written: [Int]
     /// Which states have been attended so far.
     private(set) var attended: [Bool]
+    /// The buffer that is being embedded into while tables for its last tokens are still to come, and the token after those
+    /// that have come.
+    private var embedding: (output: BufferIndex, end: Int)?
 
     init(program: Program, phase: Phase) {
         self.program = program
         self.phase = phase
-        written = [Bool](repeating: false, count: program.buffers.count)
+        written = [Int](repeating: 0, count: program.buffers.count)
         attended = [Bool](repeating: false, count: program.states.count)
     }
 
     mutating func check(_ instruction: Instruction, at place: PlanError.Place) throws(PlanError) {
+        if case .embed(_, _, let output) = instruction, output == embedding?.output {
+            // The next table of the embedding under way.
+        } else {
+            try checkEmbeddingIsWhole(at: place)
+        }
         switch instruction {
         case .selectRows(let input, let output):
             try checkSelectRows(input: input, output: output, at: place)
         default:
             let uses = instruction.bufferUses
             for read in uses.reads { try checkReadable(read, at: place) }
-            if let updated = uses.updates { try checkReadable(updated, at: place) }
-            if let written = uses.writes { try checkRows(written, at: place) }
+            if let changed = uses.writes ?? uses.updates { try checkRows(changed, at: place) }
             try checkOperands(of: instruction, at: place)
         }
         let uses = instruction.bufferUses
@@ -73,17 +87,26 @@ struct InstructionVerifier {
                 throw PlanError(
                     .invalid, "an instruction does not write what it reads", at: place, found: .number(changed.value))
             }
-            written[changed.value] = true
+            written[changed.value] = try values(writtenBy: instruction, to: changed, at: place)
         }
+    }
+
+    /// Values of a buffer's rows that are written once a checked instruction has changed it, from the first one on.
+    private func values(
+        writtenBy instruction: Instruction, to changed: BufferIndex, at place: PlanError.Place
+    ) throws(PlanError) -> Int {
+        guard case .multiply(_, let weight, _, _, let column, let accumulate) = instruction else {
+            return program.buffers[changed.value].width
+        }
+        if accumulate { return written[changed.value] }
+        let end = column + (try matrix(weight, at: place).rows)
+        return column == 0 ? end : max(end, written[changed.value])
     }
 
     private mutating func checkOperands(of instruction: Instruction, at place: PlanError.Place) throws(PlanError) {
         switch instruction {
-        case .embed(let table, let output):
-            try checkBodyOnly(at: place)
-            let (_, rows, columns) = try matrix(table, at: place)
-            try equal(rows, program.vocabularySize, "the embedding has a row for every token", at: place)
-            try checkFloat(output, width: columns, at: place)
+        case .embed(let table, let first, let output):
+            try checkEmbed(table: table, first: first, output: output, at: place)
         case .rotaryTable(let frequencies, let factor, let output):
             try checkBodyOnly(at: place)
             let count = try vector(frequencies, at: place)
@@ -99,7 +122,7 @@ struct InstructionVerifier {
             let quantized = try buffer(output, at: place)
             try checkFloat(input, width: quantized.width, at: place)
             try checkElement(output, .quantized, at: place)
-        case .multiply(let input, let weight, let bias, let output, let column, _):
+        case .multiply(let input, let weight, let bias, let output, let column, let accumulate):
             let (packing, rows, columns) = try matrix(weight, at: place)
             try checkElement(input, packing.isFloat ? .float32 : .quantized, at: place)
             try equal(
@@ -113,6 +136,7 @@ struct InstructionVerifier {
                     expected: .range(0, max(0, width - rows)), found: .number(column))
             }
             try checkFloat(output, width: width, at: place)
+            try checkWritten(output, values: accumulate ? column + rows : column, at: place)
         case .attend(let attention):
             try check(attention, at: place)
         case .gate(let input, let output):
@@ -122,6 +146,31 @@ struct InstructionVerifier {
             // Its own check: the one instruction whose input and output have different rows.
             return
         }
+    }
+
+    /// Tables of one embedding follow each other, in the program as in their tokens.
+    private mutating func checkEmbed(
+        table: TensorIndex, first: Int, output: BufferIndex, at place: PlanError.Place
+    ) throws(PlanError) {
+        try checkBodyOnly(at: place)
+        let (_, rows, columns) = try matrix(table, at: place)
+        try equal(first, embedding?.end ?? 0, "a table begins with the token behind the table before it", at: place)
+        guard rows <= program.vocabularySize - first else {
+            throw PlanError(
+                .invalid, "an embedding has one row for every token", at: place,
+                expected: .number(program.vocabularySize - first), found: .number(rows))
+        }
+        try checkFloat(output, width: columns, at: place)
+        let end = first + rows
+        embedding = end < program.vocabularySize ? (output, end) : nil
+    }
+
+    /// No table is missing of the embedding before `place`.
+    func checkEmbeddingIsWhole(at place: PlanError.Place) throws(PlanError) {
+        guard let embedding else { return }
+        throw PlanError(
+            .invalid, "an embedding has one row for every token", at: place, expected: .number(program.vocabularySize),
+            found: .number(embedding.end))
     }
 
     private mutating func check(_ attention: SoftmaxAttention, at place: PlanError.Place) throws(PlanError) {
@@ -172,7 +221,7 @@ struct InstructionVerifier {
         }
         let source = try buffer(input, at: place)
         let target = try buffer(output, at: place)
-        guard writtenByBody[input.value] else {
+        guard writtenByBody[input.value] == source.width else {
             throw PlanError(
                 .invalid, "a buffer is written before it is read", at: place, found: .number(input.value))
         }

@@ -8,10 +8,15 @@ extension InstructionVerifier {
         return program.buffers[index.value]
     }
 
-    /// The buffer exists, has this phase's rows and holds something.
+    /// The buffer exists, has this phase's rows, and all of them are written.
     func checkReadable(_ index: BufferIndex, at place: PlanError.Place) throws(PlanError) {
         try checkRows(index, at: place)
-        guard written[index.value] else {
+        try checkWritten(index, values: try buffer(index, at: place).width, at: place)
+    }
+
+    /// The first `values` values of the buffer's rows are written; the buffer exists.
+    func checkWritten(_ index: BufferIndex, values: Int, at place: PlanError.Place) throws(PlanError) {
+        guard written[index.value] >= values else {
             throw PlanError(
                 .invalid, "a buffer is written before it is read", at: place, found: .number(index.value))
         }

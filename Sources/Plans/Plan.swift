@@ -13,6 +13,8 @@ public final class Plan: @unchecked Sendable {
     public let fileSize: Int
     /// The section table, for `inspect`.
     public let sections: [Section]
+    /// Major version of the format of all plans that are read and written.
+    public static let majorVersion = Int(Header.major)
     /// Minor version of the format that the file was written in.
     public let minorVersion: Int
     /// Identifies the plan: 64-bit FNV-1a over header and section table, which hold the CRC-32 of every section.

@@ -148,8 +148,10 @@ public struct SoftmaxAttention: Sendable, Equatable {
 ///
 /// Inputs are buffers written earlier in the same step; quantized outputs are quantized as they are written.
 public enum Instruction: Sendable, Equatable {
-    /// output[r] = row `token(r)` of `table`. Output is float32.
-    case embed(table: TensorIndex, output: BufferIndex)
+    /// output[r] = row `token(r) - first` of `table`, for the rows whose token the table has: those of tokens `first` and
+    /// up. Tables that follow each other, the first from token 0 on, make one embedding of all tokens. A row that is given
+    /// as a vector is that vector. Output is float32.
+    case embed(table: TensorIndex, first: Int, output: BufferIndex)
     /// Cosines, then sines, of every row's position: output width = 2 * count of `frequencies`
     /// (kernels.h, `lathe_rotary_row`).
     case rotaryTable(frequencies: TensorIndex, factor: Float, output: BufferIndex)

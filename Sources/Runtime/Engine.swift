@@ -87,7 +87,7 @@ public final class Engine: @unchecked Sendable {
 
     private static func embeddingWidth(of program: Program) -> Int? {
         var width: Int?
-        for case .embed(_, let output) in program.body {
+        for case .embed(_, _, let output) in program.body {
             let found = program.buffers[output.value].width
             guard width == nil || width == found else { return nil }
             width = found

@@ -3,16 +3,20 @@ import Plans
 
 /// The instructions that treat every row by itself.
 extension Execution {
-    func embed(table: TensorIndex, output: BufferIndex) {
+    func embed(table: TensorIndex, first: Int, output: BufferIndex) {
         guard let table = engine.matrix(table) else { return }
+        let tokens = first..<first + table.rows
         forEachRow(of: output) { row in
             let destination = floats(output, row: row)
             switch session.step.rows[row].input {
             case .token(let token):
+                guard tokens.contains(Int(token)) else { return }
                 lathe_unpack_row(
-                    table.packing.kernelPacking, table.packing.groupColumns, table.bytes, table.columns, Int(token),
-                    destination)
+                    table.packing.kernelPacking, table.packing.groupColumns, table.bytes, table.columns,
+                    Int(token) - first, destination)
             case .embedding(let index):
+                // One of the embedding's tables stands for all of them.
+                guard first == 0 else { return }
                 session.embeddings[index].withUnsafeBufferPointer { values in
                     for (column, value) in values.enumerated() { destination[column] = value }
                 }

@@ -42,8 +42,8 @@ struct Execution {
 
     private func execute(_ instruction: Instruction) {
         switch instruction {
-        case .embed(let table, let output):
-            embed(table: table, output: output)
+        case .embed(let table, let first, let output):
+            embed(table: table, first: first, output: output)
         case .rotaryTable(let frequencies, let factor, let output):
             rotaryTable(frequencies: frequencies, factor: factor, output: output)
         case .normalize(let input, let weight, let epsilon, let output):

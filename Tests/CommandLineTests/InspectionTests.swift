@@ -24,7 +24,7 @@ struct InspectionTests {
                 Buffer(name: Array("picked".utf8), element: .float32, rows: .outputs, width: columns, offset: 1024),
                 Buffer(name: Array("logits".utf8), element: .float32, rows: .outputs, width: 16, offset: 1280),
             ],
-            states: [], body: [.embed(table: TensorIndex(0), output: BufferIndex(0))],
+            states: [], body: [.embed(table: TensorIndex(0), first: 0, output: BufferIndex(0))],
             head: [
                 .selectRows(input: BufferIndex(0), output: BufferIndex(1)),
                 .multiply(
@@ -49,6 +49,50 @@ struct InspectionTests {
         let tensors = try #require(description.json["tensors"]?.array)
         #expect(tensors.map { $0["packing"] } == [.string("int3 centered"), .string("float32")])
         #expect(tensors.map { $0["group"] } == [.integer(128), .null])
+    }
+
+    @Test("text, JSON and graph show each piece of embedding and head")
+    func pieces() throws {
+        let names = ["table.0", "table.1"]
+        let tensors = names.enumerated().map { index, name in
+            Tensor(name: Array(name.utf8), layout: .matrix(.float32, rows: 16, columns: 16), offset: 1024 * index)
+        }
+        let buffers: [(String, Buffer.Rows, Int)] = [
+            ("rows", .step, 16), ("picked", .outputs, 16), ("logits", .outputs, 32),
+        ]
+        let program = Program(
+            tensors: tensors,
+            buffers: buffers.enumerated().map { index, buffer in
+                Buffer(
+                    name: Array(buffer.0.utf8), element: .float32, rows: buffer.1, width: buffer.2, offset: 64 * index)
+            },
+            states: [],
+            body: (0...1).map { .embed(table: TensorIndex($0), first: 16 * $0, output: BufferIndex(0)) },
+            head: [.selectRows(input: BufferIndex(0), output: BufferIndex(1))]
+                + (0...1).map {
+                    .multiply(
+                        input: BufferIndex(1), weight: TensorIndex($0), bias: nil, output: BufferIndex(2),
+                        column: 16 * $0, accumulate: false)
+                },
+            logits: BufferIndex(2), maximumRows: 1, maximumOutputs: 1, contextLength: 8, vocabularySize: 32,
+            arenaBytes: 256)
+        let description = try PlanDescription(
+            try Plan(program: program, weightsBytes: 2048) { _ in }, tokenizer: nil, path: "x")
+        let lines = description.text()
+        for (index, name) in names.enumerated() {
+            let last = index == 0 ? "" : "; first 16"
+            #expect(
+                lines.contains("    embed                 -> rows [16]; table \(name) float32 16 x 16, 1.0 kB\(last)"))
+            let column = index == 0 ? "" : "; column 16"
+            #expect(
+                lines.contains(
+                    "    multiply              picked [16] -> logits [32]; weight \(name) float32 16 x 16, 1.0 kB\(column)"
+                ))
+        }
+        #expect(description.json["body"]?.array?.map { $0["first"] } == [.integer(0), .integer(16)])
+        #expect(description.json["head"]?.array?.map { $0["column"] } == [nil, .integer(0), .integer(16)])
+        let svg = PlanGraph(description).svg()
+        for text in ["table.0", "table.1", "first 16", "column 16"] { #expect(svg.contains(text)) }
     }
 
     private static let hostileNames = [
@@ -97,7 +141,7 @@ struct InspectionTests {
                     name: Array(name.utf8), element: .float32, rows: name == "picked" ? .outputs : .step, width: 16,
                     offset: 64 * index))
         }
-        var body: [Instruction] = [.embed(table: TensorIndex(0), output: BufferIndex(0))]
+        var body: [Instruction] = [.embed(table: TensorIndex(0), first: 0, output: BufferIndex(0))]
         for layer in 1...3 {
             body.append(
                 .normalize(

@@ -16,9 +16,12 @@ struct HostilePlanTests {
     /// With windows and with norms of heads besides.
     static let moreModels = models + ["mistral", "qwen3/model.gguf"]
 
-    private static func plan(_ name: String) throws -> HostilePlan {
-        try HostilePlan(TestModel(TestModel.resource(name), precision: .keep, maximumRows: 18))
+    /// With an embedding and a head of two pieces.
+    private static func model(_ name: String) throws -> TestModel {
+        try TestModel(TestModel.resource(name), precision: .keep, vocabularyCuts: [160], maximumRows: 18)
     }
+
+    private static func plan(_ name: String) throws -> HostilePlan { try HostilePlan(model(name)) }
 
     @Test("every bit of the program", arguments: models)
     func programBits(name: String) throws {
@@ -66,7 +69,7 @@ struct HostilePlanTests {
     @Test("every instruction in place of every other", arguments: moreModels)
     func instructions(name: String) throws {
         var plan = try HostilePlanTests.plan(name)
-        let model = try TestModel(TestModel.resource(name), precision: .keep, maximumRows: 18).plan.program
+        let model = try HostilePlanTests.model(name).plan.program
         let first =
             plan.range(.program).lowerBound + ProgramDecoder.programHeaderBytes
             + model.buffers.count * ProgramDecoder.bufferBytes + model.states.count * ProgramDecoder.stateBytes
@@ -83,7 +86,7 @@ struct HostilePlanTests {
 
     @Test("weights of any bits", arguments: models)
     func weights(name: String) throws {
-        let model = try TestModel(TestModel.resource(name), precision: .keep, maximumRows: 18)
+        let model = try HostilePlanTests.model(name)
         var bytes = try model.bytes()
         let section = try #require(model.plan.sections.first)
         var random = RandomSource(seed: 1)
@@ -120,8 +123,8 @@ struct HostilePlanTests {
             ],
             buffers: buffers, states: [],
             body: [
-                .embed(table: TensorIndex(0), output: BufferIndex(0)),
-                .embed(table: TensorIndex(1), output: BufferIndex(1)),
+                .embed(table: TensorIndex(0), first: 0, output: BufferIndex(0)),
+                .embed(table: TensorIndex(1), first: 0, output: BufferIndex(1)),
             ],
             head: [.selectRows(input: BufferIndex(1), output: BufferIndex(2))], logits: BufferIndex(2),
             maximumRows: 1, maximumOutputs: 1, contextLength: 8, vocabularySize: 16,

@@ -114,7 +114,7 @@ struct RealPlanReaderTests {
     }
 
     private static func compare(_ summary: Summary, with plan: Plan) {
-        #expect(summary.version == "1.\(plan.minorVersion)")
+        #expect(summary.version == "\(Plan.majorVersion).\(plan.minorVersion)")
         #expect(Array(summary.digest.utf8) == plan.digestText)
         #expect(summary.fileSize == plan.fileSize)
         #expect(

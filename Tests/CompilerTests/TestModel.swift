@@ -18,14 +18,17 @@ final class TestModel {
 
     /// Compiles a checkpoint, the model changed by `adjust` before.
     init(
-        _ path: String, precision: WeightPrecision, maximumRows: Int = 128, adjust: (inout Model) -> Void = { _ in }
+        _ path: String, precision: WeightPrecision, choices: [String: MatrixChoice] = [:], vocabularyCuts: [Int] = [],
+        maximumRows: Int = 128, adjust: (inout Model) -> Void = { _ in }
     ) throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "lathe-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let imported = try Model(try Checkpoint.open(path))
         var model = FoldNorms(widensMatrices: precision == .f32).apply(to: imported).model
         adjust(&model)
-        lowered = try ModelLowering(precision: precision, maximumRows: maximumRows).lower(model)
+        lowered = try ModelLowering(
+            precision: precision, choices: choices, vocabularyCuts: vocabularyCuts, maximumRows: maximumRows
+        ).lower(model)
         self.path = directory.appending(path: "model.plan").path
         _ = try PlanAssembly(lowered: lowered).write(to: self.path)
         plan = try Plan.open(path: self.path)

@@ -34,10 +34,10 @@ import Testing
         var limits = Limits.standard
         limits.buffers = 12
         limits.nameBytes = 20
-        limits.instructions = 26
+        limits.instructions = 28
         limits.states = 2
         _ = try Plan(bytes: bytes, limits: limits)
-        limits.instructions = 25
+        limits.instructions = 27
         #expect(throws: PlanError.self) { try Plan(bytes: bytes, limits: limits) }
         limits.instructions = Int.max
         limits.nameBytes = Int.max

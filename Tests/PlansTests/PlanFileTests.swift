@@ -182,6 +182,8 @@ import Testing
         let firstState = firstBuffer + buffers * 32
         let cases: [(offset: Int, size: Int, value: UInt64, rule: String, number: PlanError.Value)] = [
             (8, 2, 7, "the major version of the format is known", .number(7)),
+            // Embeddings had one table.
+            (8, 2, 1, "the major version of the format is known", .number(1)),
             (16, 8, 1 << 37, "every required feature bit is known", .number(37)),
             (64 + 5 * 40, 4, 99, "the kind of a section is known", .number(99)),
             (64 + 5 * 40 + 4, 4, 8, "every section flag is known", .bits(8)),

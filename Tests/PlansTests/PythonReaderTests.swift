@@ -24,7 +24,11 @@ import Testing
             var width: Int
             var offset: Int
         }
-        struct Instruction: Decodable { var name: String }
+        struct Instruction: Decodable {
+            var name: String
+            var first: Int?
+            var column: Int?
+        }
         struct Program: Decodable {
             var buffers: [Buffer]
             var states: [State]
@@ -76,7 +80,7 @@ import Testing
             let decoder = JSONDecoder()
             decoder.keyDecodingStrategy = .convertFromSnakeCase
             let summary = try decoder.decode(Summary.self, from: output)
-            #expect(summary.version == "1.0")
+            #expect(summary.version == "2.0")
             #expect(Array(summary.digest.utf8) == plan.digestText)
             #expect(summary.fileSize == plan.fileSize)
             #expect(summary.sections.map(\.crc32) == plan.sections.map(\.checksum))
@@ -100,6 +104,8 @@ import Testing
                     "embed", "rotary_table", "normalize", "quantize", "multiply", "attend", "gate",
                     "select_rows",
                 ])
+            #expect(summary.program.body.compactMap(\.first) == [0, SmallPlan.frequent])
+            #expect(summary.program.head.compactMap(\.column) == [0, SmallPlan.frequent])
             #expect(summary.program.maximumRows == plan.program.maximumRows)
             #expect(summary.program.vocabularySize == SmallPlan.vocabulary)
             #expect(summary.program.arenaBytes == plan.program.arenaBytes)
@@ -147,6 +153,16 @@ import Testing
             var damaged = image
             damaged.set(UInt64(group), at: tensors.range.lowerBound + 16 + tensor * 40 + 36, size: 4)
             damaged.reseal(tensors)
+            damages.append(damaged)
+        }
+        // Embeddings with tokens left out, twice, in another order, or of another buffer: words of the first two records.
+        let program = try image.entry(.program)
+        let parts = SmallPlan.program()
+        let records = program.range.lowerBound + 64 + 32 * parts.buffers.count + 16 * parts.states.count
+        for (record, word, value) in [(0, 2, 1), (1, 2, 0), (1, 2, 31), (1, 2, 33), (1, 3, 2), (1, 1, 0), (0, 1, 16)] {
+            var damaged = image
+            damaged.set(UInt64(value), at: records + 64 * record + 4 * word, size: 4)
+            damaged.reseal(program)
             damages.append(damaged)
         }
         for length in [0, 63, 300, image.bytes.count - 1] {

@@ -14,7 +14,7 @@ enum TinyPlan {
                 buffer("rows", .step, width: 1, offset: 0), buffer("picked", .outputs, width: 1, offset: 64),
                 buffer("logits", .outputs, width: 2, offset: 128),
             ],
-            states: [], body: [.embed(table: TensorIndex(0), output: BufferIndex(0))],
+            states: [], body: [.embed(table: TensorIndex(0), first: 0, output: BufferIndex(0))],
             head: [
                 .selectRows(input: BufferIndex(0), output: BufferIndex(1)),
                 .multiply(

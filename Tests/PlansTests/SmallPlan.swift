@@ -6,6 +6,8 @@ import Plans
 enum SmallPlan {
     static let hidden = 64
     static let vocabulary = 40
+    /// Tokens of the embedding's first table.
+    static let frequent = 32
     static let queryHeads = 2
     static let dimensions = 32
     static let facts = [UInt8](#"{"source":"by hand"}"#.utf8)
@@ -20,7 +22,8 @@ enum SmallPlan {
         func tensor(_ name: String) -> TensorIndex { TensorIndex(index[name] ?? -1) }
         let epsilon: Float = 1e-5
         var body: [Instruction] = [
-            .embed(table: tensor("embedding"), output: residual),
+            .embed(table: tensor("embedding"), first: 0, output: residual),
+            .embed(table: tensor("embedding.rare"), first: frequent, output: residual),
             .rotaryTable(frequencies: tensor("frequencies"), factor: 1, output: rotary),
             .normalize(input: residual, weight: tensor("0.norm"), epsilon: epsilon, output: normed),
             .quantize(input: normed, output: quantized),
@@ -58,6 +61,9 @@ enum SmallPlan {
                 .multiply(
                     input: pickedNormed, weight: tensor("embedding"), bias: nil, output: logits, column: 0,
                     accumulate: false),
+                .multiply(
+                    input: pickedNormed, weight: tensor("embedding.rare"), bias: nil, output: logits,
+                    column: frequent, accumulate: false),
             ],
             logits: logits, maximumRows: 16, maximumOutputs: 4, contextLength: 256, vocabularySize: vocabulary,
             arenaBytes: arenaBytes)
@@ -122,7 +128,7 @@ enum SmallPlan {
 
     private static func tensors() -> [Tensor] {
         let layouts: [(String, Tensor.Layout)] = [
-            ("embedding", .matrix(.float16, rows: vocabulary, columns: hidden)),
+            ("embedding", .matrix(.float16, rows: frequent, columns: hidden)),
             ("frequencies", .vector(count: dimensions / 2)),
             ("0.norm", .vector(count: hidden)),
             ("0.qkv", .matrix(.integer(.int4Symmetric, group: .columns32), rows: 128, columns: hidden)),
@@ -139,6 +145,7 @@ enum SmallPlan {
             // The only group of a row may be shorter than its size.
             ("2.up", .matrix(.integer(.int3Centered, group: .columns128), rows: 128, columns: hidden)),
             ("2.down", .matrix(.integer(.int2Centered, group: .columns64), rows: hidden, columns: hidden)),
+            ("embedding.rare", .matrix(.bfloat16, rows: vocabulary - frequent, columns: hidden)),
             ("norm", .vector(count: hidden)),
         ]
         var tensors: [Tensor] = []

@@ -42,8 +42,8 @@ extension VerifierTests {
         Case("negative", "a tensor's offset is a multiple of 64") { $0.tensors[0].offset = -64 },
         Case("overlap", "tensors are sorted by offset and apart") { $0.tensors[3].offset -= 64 },
         Case("unsorted", "tensors are sorted by offset and apart") { $0.tensors.swapAt(9, 10) },
-        Case("gap", "fewer than 4096 bytes lie between tensors") { $0.tensors[16].offset += 4096 },
-        Case("outside", "a tensor lies inside the weights") { $0.tensors[16].offset += 64 },
+        Case("gap", "fewer than 4096 bytes lie between tensors") { $0.tensors[17].offset += 4096 },
+        Case("outside", "a tensor lies inside the weights") { $0.tensors[17].offset += 64 },
         Case("cut", "the weights end with their last tensor") { $0.tensors.removeLast(5) },
     ]
 
@@ -80,101 +80,100 @@ extension VerifierTests {
         },
     ]
 
-    private static let operandWidth = "an operand has the width that the instruction wants"
+    static let operandWidth = "an operand has the width that the instruction wants"
     private static let operandElement = "an operand has the element kind that the instruction takes"
 
     static let operands: [Case] = [
         Case("unknown buffer", "a buffer exists") {
-            $0.body[2] = .normalize(input: BufferIndex(12), weight: nil, epsilon: 1, output: P.normed)
+            $0.body[3] = .normalize(input: BufferIndex(12), weight: nil, epsilon: 1, output: P.normed)
         },
-        Case("unknown tensor", "a tensor exists") { $0.body[0] = .embed(table: TensorIndex(17), output: P.residual) },
-        Case("unknown state", "a state exists") { $0.body[5] = P.attend(state: StateIndex(2)) },
+        Case("unknown tensor", "a tensor exists") {
+            $0.body[0] = .embed(table: TensorIndex(18), first: 0, output: P.residual)
+        },
+        Case("unknown state", "a state exists") { $0.body[6] = P.attend(state: StateIndex(2)) },
         Case("vector as matrix", "an operand is a matrix") {
-            $0.body[0] = .embed(table: P.tensor("norm"), output: P.residual)
+            $0.body[0] = .embed(table: P.tensor("norm"), first: 0, output: P.residual)
         },
         Case("matrix as vector", "an operand is a vector") {
-            $0.body[1] = .rotaryTable(frequencies: P.tensor("0.o"), factor: 1, output: P.rotary)
+            $0.body[2] = .rotaryTable(frequencies: P.tensor("0.o"), factor: 1, output: P.rotary)
         },
-        Case("embedding rows", "the embedding has a row for every token") {
-            $0.body[0] = .embed(table: P.tensor("0.o"), output: P.residual)
+        Case("embedding rows", "an embedding has one row for every token") {
+            $0.body[0] = .embed(table: P.tensor("0.o"), first: 0, output: P.residual)
         },
-        Case("embedding width", operandWidth) { $0.body[0] = .embed(table: P.tensor("embedding"), output: P.rotary) },
+        Case("embedding width", operandWidth) {
+            $0.body[0] = .embed(table: P.tensor("embedding"), first: 0, output: P.rotary)
+        },
         Case("embed quantized", operandElement) {
-            $0.body[0] = .embed(table: P.tensor("embedding"), output: P.quantized)
+            $0.body[0] = .embed(table: P.tensor("embedding"), first: 0, output: P.quantized)
         },
         Case("rotary width", operandWidth) {
-            $0.body[1] = .rotaryTable(frequencies: P.tensor("frequencies"), factor: 1, output: P.normed)
+            $0.body[2] = .rotaryTable(frequencies: P.tensor("frequencies"), factor: 1, output: P.normed)
         },
         Case("infinite factor", "a number is finite") {
-            $0.body[1] = .rotaryTable(frequencies: P.tensor("frequencies"), factor: .infinity, output: P.rotary)
+            $0.body[2] = .rotaryTable(frequencies: P.tensor("frequencies"), factor: .infinity, output: P.rotary)
         },
         Case("norm width", "a norm keeps the width") {
-            $0.body[2] = .normalize(input: P.residual, weight: nil, epsilon: 1, output: P.projected)
+            $0.body[3] = .normalize(input: P.residual, weight: nil, epsilon: 1, output: P.projected)
         },
         Case("norm weight", "a vector has the length that the instruction wants") {
-            $0.body[2] = .normalize(input: P.residual, weight: P.tensor("0.bias"), epsilon: 1, output: P.normed)
+            $0.body[3] = .normalize(input: P.residual, weight: P.tensor("0.bias"), epsilon: 1, output: P.normed)
         },
         Case("epsilon zero", "epsilon is finite and above zero") {
-            $0.body[2] = .normalize(input: P.residual, weight: nil, epsilon: 0, output: P.normed)
+            $0.body[3] = .normalize(input: P.residual, weight: nil, epsilon: 0, output: P.normed)
         },
         Case("epsilon not a number", "epsilon is finite and above zero") {
-            $0.body[2] = .normalize(input: P.residual, weight: nil, epsilon: .nan, output: P.normed)
+            $0.body[3] = .normalize(input: P.residual, weight: nil, epsilon: .nan, output: P.normed)
         },
-        Case("quantize to float", operandElement) { $0.body[3] = .quantize(input: P.normed, output: P.attendedFloat) },
-        Case("quantize another width", operandWidth) { $0.body[3] = .quantize(input: P.rotary, output: P.quantized) },
+        Case("quantize to float", operandElement) { $0.body[4] = .quantize(input: P.normed, output: P.attendedFloat) },
+        Case("quantize another width", operandWidth) { $0.body[4] = .quantize(input: P.rotary, output: P.quantized) },
         Case("integer matrix, float input", operandElement) {
-            $0.body[4] = .multiply(
+            $0.body[5] = .multiply(
                 input: P.normed, weight: P.tensor("0.qkv"), bias: nil, output: P.projected, column: 0, accumulate: false
             )
         },
         Case("float matrix, quantized input", operandElement) {
-            $0.body[4] = .multiply(
+            $0.body[5] = .multiply(
                 input: P.quantized, weight: P.tensor("1.qkv"), bias: nil, output: P.projected, column: 0,
                 accumulate: false)
         },
         Case("columns", "the input is as wide as the matrix has columns") {
-            $0.body[4] = .multiply(
+            $0.body[5] = .multiply(
                 input: P.rotary, weight: P.tensor("1.qkv"), bias: nil, output: P.projected, column: 0, accumulate: false
             )
         },
         Case("rows", "a product fits into its output's rows") {
-            $0.body[4] = .multiply(
+            $0.body[5] = .multiply(
                 input: P.quantized, weight: P.tensor("0.qkv"), bias: nil, output: P.normed, column: 0, accumulate: false
             )
-        },
-        Case("later column of an unwritten row", written) {
-            $0.body[4] = .multiply(
-                input: P.quantized, weight: P.tensor("0.qkv"), bias: nil, output: P.projected, column: 1,
-                accumulate: false)
         },
         Case("column past the row", "a product fits into its output's rows") {
             $0.body.insert(
                 .multiply(
                     input: P.quantized, weight: P.tensor("0.qkv"), bias: nil, output: P.projected, column: 1,
-                    accumulate: false), at: 5)
+                    accumulate: false), at: 6)
         },
         Case("bias", "a vector has the length that the instruction wants") {
-            $0.body[4] = .multiply(
+            $0.body[5] = .multiply(
                 input: P.quantized, weight: P.tensor("0.qkv"), bias: P.tensor("norm"), output: P.projected, column: 0,
                 accumulate: false)
         },
-        Case("projection width", operandWidth) { $0.body[5] = P.attend(queryHeads: 1) },
-        Case("no query heads", "the heads fit the projection") { $0.body[5] = P.attend(queryHeads: 0) },
-        Case("rotary of another width", operandWidth) { $0.body[5] = P.attend(rotary: P.normed) },
+        Case("projection width", operandWidth) { $0.body[6] = P.attend(queryHeads: 1) },
+        Case("no query heads", "the heads fit the projection") { $0.body[6] = P.attend(queryHeads: 0) },
+        Case("rotary of another width", operandWidth) { $0.body[6] = P.attend(rotary: P.normed) },
         Case("query norm", "a vector has the length that the instruction wants") {
-            $0.body[5] = P.attend(queryNorm: P.tensor("norm"), epsilon: 1)
+            $0.body[6] = P.attend(queryNorm: P.tensor("norm"), epsilon: 1)
         },
         Case("query norm's epsilon", "epsilon is finite and above zero") {
-            $0.body[5] = P.attend(queryNorm: P.tensor("1.query_norm"), epsilon: 0)
+            $0.body[6] = P.attend(queryNorm: P.tensor("1.query_norm"), epsilon: 0)
         },
-        Case("infinite scale", "a number is finite") { $0.body[5] = P.attend(scale: .infinity) },
-        Case("negative window", "the window is within its limit") { $0.body[5] = P.attend(window: -1) },
-        Case("huge window", "the window is within its limit") { $0.body[5] = P.attend(window: 1 << 31) },
+        Case("infinite scale", "a number is finite") { $0.body[6] = P.attend(scale: .infinity) },
+        Case("negative window", "the window is within its limit") { $0.body[6] = P.attend(window: -1) },
+        Case("huge window", "the window is within its limit") { $0.body[6] = P.attend(window: 1 << 31) },
         Case("attention width", "attention returns a value for every query") {
-            $0.body[5] = P.attend(output: P.rotary)
+            $0.body[6] = P.attend(output: P.rotary)
         },
-        Case("gate width", operandWidth) { $0.body[9] = .gate(input: P.normed, output: P.gated) },
-        Case("gate of quantized", operandElement) { $0.body[9] = .gate(input: P.quantized, output: P.gated) },
+        Case("gate width", operandWidth) { $0.body[10] = .gate(input: P.normed, output: P.gated) },
+        Case("gate of quantized", operandElement) { $0.body[10] = .gate(input: P.quantized, output: P.gated) },
         Case("select another width", "selected rows keep their width") {
             $0.head[0] = .selectRows(input: P.rotary, output: P.picked)
         },
@@ -184,26 +183,26 @@ extension VerifierTests {
         Case("logits width", "logits are float32 and as wide as the vocabulary") { $0.logits = P.picked },
     ]
 
-    private static let written = "a buffer is written before it is read"
+    static let written = "a buffer is written before it is read"
     private static let rows = "the body's buffers have the step's rows, the head's those asked for"
     private static let phase = "the head neither embeds, rotates nor attends"
 
     static let order: [Case] = [
-        Case("read before written", written) { $0.body.swapAt(2, 3) },
-        Case("accumulate into nothing", written) { $0.body.remove(at: 0) },
+        Case("read before written", written) { $0.body.swapAt(3, 4) },
+        Case("accumulate into nothing", written) { $0.body.removeFirst(2) },
         Case("attend what was not projected", written) {
-            $0.body[5] = P.attend(projected: P.gateUp)
+            $0.body[6] = P.attend(projected: P.gateUp)
         },
-        Case("attend twice", "every state is attended once a step") { $0.body.insert(P.attend(), at: 6) },
+        Case("attend twice", "every state is attended once a step") { $0.body.insert(P.attend(), at: 7) },
         Case("in place", "an instruction does not write what it reads") {
-            $0.body[2] = .normalize(input: P.residual, weight: nil, epsilon: 1, output: P.residual)
+            $0.body[3] = .normalize(input: P.residual, weight: nil, epsilon: 1, output: P.residual)
         },
         Case("accumulate over the input", "an instruction does not write what it reads") {
-            $0.body[15] = .multiply(
+            $0.body[16] = .multiply(
                 input: P.residual, weight: P.tensor("1.o"), bias: nil, output: P.residual, column: 0, accumulate: true)
         },
         Case("head's rows in the body", rows) {
-            $0.body[2] = .normalize(input: P.residual, weight: nil, epsilon: 1, output: P.pickedNormed)
+            $0.body[3] = .normalize(input: P.residual, weight: nil, epsilon: 1, output: P.pickedNormed)
         },
         Case("body's rows in the head", rows) {
             $0.head[1] = .normalize(input: P.residual, weight: nil, epsilon: 1, output: P.pickedNormed)
@@ -219,9 +218,9 @@ extension VerifierTests {
             $0.head[0] = .selectRows(input: P.residual, output: P.normed)
         },
         Case("embed in the head", phase) {
-            $0.head.insert(.embed(table: P.tensor("embedding"), output: P.pickedNormed), at: 1)
+            $0.head.insert(.embed(table: P.tensor("embedding"), first: 0, output: P.pickedNormed), at: 1)
         },
-        Case("logits never written", "the head writes the logits") { $0.head.removeLast() },
+        Case("logits never written", "the head writes the logits") { $0.head.removeLast(2) },
         Case("no head", "the head writes the logits") { $0.head = [] },
         Case("logits that do not exist", "the head writes the logits") { $0.logits = BufferIndex(-1) },
     ]

@@ -24,7 +24,7 @@ import Testing
     @Test(arguments: limits + tensors + buffers + states)
     func aBrokenPartIsRefused(_ broken: Case) throws { try expectRefusal(broken) }
 
-    @Test(arguments: operands + order + memory)
+    @Test(arguments: operands + parts + order + memory)
     func aBrokenInstructionIsRefused(_ broken: Case) throws { try expectRefusal(broken) }
 
     private func expectRefusal(_ broken: Case) throws {
@@ -70,15 +70,15 @@ import Testing
                 { $0.states[0] = .keysAndValues(heads: value, dimensions: 32, element: .float16) },
                 { $0.states[0] = .keysAndValues(heads: value, dimensions: value, element: .float16) },
                 {
-                    $0.body[2] = .normalize(
+                    $0.body[3] = .normalize(
                         input: BufferIndex(value), weight: nil, epsilon: 1, output: SmallPlan.normed)
                 },
                 {
-                    $0.body[2] = .normalize(
+                    $0.body[3] = .normalize(
                         input: SmallPlan.residual, weight: TensorIndex(value), epsilon: 1, output: SmallPlan.normed)
                 },
-                { $0.body[5] = SmallPlan.attend(state: StateIndex(value)) },
-                { $0.body[5] = SmallPlan.attend(queryHeads: value) }, { $0.body[5] = SmallPlan.attend(window: value) },
+                { $0.body[6] = SmallPlan.attend(state: StateIndex(value)) },
+                { $0.body[6] = SmallPlan.attend(queryHeads: value) }, { $0.body[6] = SmallPlan.attend(window: value) },
             ]
             // Raised limits must not open the way to an overflow.
             var open = Limits.standard

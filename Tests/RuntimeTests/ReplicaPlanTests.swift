@@ -29,7 +29,7 @@ import Testing
             ],
             states: [],
             body: [
-                .embed(table: TensorIndex(0), output: Self.hidden),
+                .embed(table: TensorIndex(0), first: 0, output: Self.hidden),
                 .normalize(input: Self.hidden, weight: nil, epsilon: 1, output: Self.normalized),
                 multiply(Self.normalized, Self.gates),
                 .gate(input: Self.gates, output: Self.gated),

@@ -24,9 +24,9 @@ public struct InstructionOutline: Sendable, Equatable {
     public init(_ instruction: Instruction) {
         let parts: [(String, Operand?)]
         switch instruction {
-        case .embed(let table, let output):
+        case .embed(let table, let first, let output):
             operation = "embed"
-            parts = [("table", .tensor(table)), ("output", .buffer(output))]
+            parts = [("table", .tensor(table)), ("first", .count(first)), ("output", .buffer(output))]
         case .rotaryTable(let frequencies, let factor, let output):
             operation = "rotary table"
             parts = [("frequencies", .tensor(frequencies)), ("factor", .number(factor)), ("output", .buffer(output))]

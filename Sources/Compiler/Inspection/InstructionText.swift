@@ -8,9 +8,8 @@ extension ProgramNames {
         var text = outline.operation + String(repeating: " ", count: max(1, 22 - outline.operation.count))
         let reads = uses.reads.map { shaped($0, in: layer) }.joined(separator: ", ")
         if !reads.isEmpty { text += "\(reads) " }
-        if let output = uses.writes { text += "-> \(shaped(output, in: layer))" }
-        if let output = uses.updates, case .multiply(_, _, _, _, _, let accumulate) = instruction {
-            text += (accumulate ? "-> added to " : "-> ") + shaped(output, in: layer)
+        if let output = uses.writes ?? uses.updates {
+            text += (instruction.accumulates ? "-> added to " : "-> ") + shaped(output, in: layer)
         }
         for detail in details(of: instruction, in: layer) { text += "; \(detail)" }
         return text
@@ -46,6 +45,13 @@ extension ProgramNames {
         case .keysAndValues(let heads, let dimensions, let element):
             "keys and values, \(heads) heads of \(dimensions), \(element.name)"
         }
+    }
+}
+
+extension Instruction {
+    /// Whether the output holds a sum of what it held before.
+    fileprivate var accumulates: Bool {
+        if case .multiply(_, _, _, _, _, let accumulate) = self { accumulate } else { false }
     }
 }
 

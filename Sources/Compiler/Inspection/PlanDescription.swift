@@ -8,7 +8,8 @@ public struct PlanDescription: Sendable {
     public let program: Program
     public let sections: [Section]
     public let fileSize: Int
-    public let minorVersion: Int
+    /// Major and minor version of the file's format.
+    public let formatVersion: String
     /// As 16 hexadecimal digits.
     public let digest: String
     /// How the plan was made; nil where it does not say.
@@ -27,7 +28,7 @@ public struct PlanDescription: Sendable {
         program = plan.program
         sections = plan.sections
         fileSize = plan.fileSize
-        minorVersion = plan.minorVersion
+        formatVersion = "\(Plan.majorVersion).\(plan.minorVersion)"
         digest = String(decoding: plan.digestText, as: UTF8.self)
         chatTemplateBytes = try plan.chatTemplate()?.count ?? 0
         facts = try plan.facts().map { text in

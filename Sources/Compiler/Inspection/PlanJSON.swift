@@ -6,7 +6,7 @@ extension PlanDescription {
     public var json: JSON {
         let matrices = matrixTotal
         return .members([
-            ("kind", .string("plan")), ("format_version", .string("1.\(minorVersion)")), ("digest", .string(digest)),
+            ("kind", .string("plan")), ("format_version", .string(formatVersion)), ("digest", .string(digest)),
             ("file_bytes", .count(fileSize)), ("sections", .array(sections.map(\.json))), ("facts", facts ?? .null),
             ("weights", .count(matrices.weights)), ("bits_per_weight", .number(matrices.bitsPerWeight)),
             ("weights_by_packing", .array(weightsByPacking.map(\.json))),

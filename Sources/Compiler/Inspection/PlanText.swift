@@ -20,7 +20,7 @@ extension PlanDescription {
     private var overviewLines: [String] {
         let matrices = matrixTotal
         return [
-            "  format 1.\(minorVersion), digest \(digest)",
+            "  format \(formatVersion), digest \(digest)",
             "  \(fileSize.grouped) bytes (\(fileSize.asBytes))",
             "  \(matrices.weights.grouped) weights in \(matrices.tensors) matrices, "
                 + "\(matrices.bitsPerWeight.rounded(toDecimals: 2)) bits a weight",
