@@ -12,7 +12,7 @@ BENCH_OPTIONS ?=
 RELOCATIONS := $(shell getconf GNU_LIBC_VERSION | awk '$$2 >= 2.36 { \
 	print "-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs" }')
 
-.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality
+.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality bench-packings
 .PHONY: setup model eval-text clean FORCE
 .DEFAULT_GOAL := build
 
@@ -54,6 +54,10 @@ bench-large: $(LATHE)
 # Perplexity and divergence over bytes beside llama.cpp's types, on the model's rotated twin, whose weights lie on no grid.
 bench-quality: $(LATHE) $(MODEL) $(EVAL_TEXT)
 	python3 scripts/bench_quality.py --lathe $(LATHE) --gguf $(MODEL) --text $(EVAL_TEXT) $(BENCH_OPTIONS)
+
+# Decoding with every packing, beside what its bytes allow.
+bench-packings: $(LATHE) $(MODEL)
+	python3 scripts/bench_packings.py --lathe $(LATHE) --source $(MODEL) $(BENCH_OPTIONS)
 
 setup:
 	@scripts/setup.sh

@@ -6,24 +6,42 @@ import Plans
 public enum WeightPrecision: String, Sendable, CaseIterable {
     /// Every weight keeps its value.
     case keep
-    /// 8 bits, symmetric, rounded to nearest in groups of 32.
+    /// 8, 6 and 5 bits with as many levels below zero as above, rounded to nearest in groups of 32.
     case w8
+    case w6
+    case w5
     /// 4 bits with a minimum, rounded to nearest in groups of 32.
     case w4
+    /// 3 and 2 bits, odd levels, rounded to nearest in groups of 32.
+    case w3
+    case w2
     case bf16
     case f32
 
     /// The packing of a matrix. Groups need whole blocks of 32 columns: other matrices keep their values.
     func packing(for weight: Weight) -> Packing {
-        let hasGroups = weight.columns % Packing.blockColumns == 0
         switch self {
         case .keep: return WeightPrecision.keepingPacking(of: weight)
-        case .w8:
-            return hasGroups ? .integer(.int8Symmetric, group: .columns32) : WeightPrecision.keepingPacking(of: weight)
-        case .w4:
-            return hasGroups ? .integer(.int4Affine, group: .columns32) : WeightPrecision.keepingPacking(of: weight)
         case .bf16: return .bfloat16
         case .f32: return .float32
+        case .w8, .w6, .w5, .w4, .w3, .w2:
+            guard let codes, weight.columns % Packing.blockColumns == 0 else {
+                return WeightPrecision.keepingPacking(of: weight)
+            }
+            return .integer(codes, group: .columns32)
+        }
+    }
+
+    /// The codes of the kinds that round; nil for the others.
+    private var codes: IntegerCodes? {
+        switch self {
+        case .w8: .int8Symmetric
+        case .w6: .int6Symmetric
+        case .w5: .int5Symmetric
+        case .w4: .int4Affine
+        case .w3: .int3Centered
+        case .w2: .int2Centered
+        case .keep, .bf16, .f32: nil
         }
     }
 

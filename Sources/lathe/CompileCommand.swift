@@ -16,7 +16,8 @@ struct CompileCommand: ParsableCommand {
     @Option(name: [.customShort("o"), .customLong("output")], help: "The plan to write.")
     var plan: String
 
-    @Option(help: "keep (no weight changes its value; the default), w8, w4, bf16 or f32.")
+    @Option(
+        help: "keep (no weight changes its value; the default), bf16, f32, or so many bits: w8, w6, w5, w4, w3, w2.")
     var weights: WeightPrecision?
 
     @OptionGroup var quantization: QuantizationArguments

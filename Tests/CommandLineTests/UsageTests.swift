@@ -40,7 +40,7 @@ struct UsageTests {
     @Test(
         "wrong arguments end with 64 before any file is opened",
         arguments: [
-            ["frobnicate"], ["compile"], ["compile", "model.gguf"], ["compile", "a", "-o", "b", "--weights", "w3"],
+            ["frobnicate"], ["compile"], ["compile", "model.gguf"], ["compile", "a", "-o", "b", "--weights", "w7"],
             ["compile", "a", "-o", "b", "--no-such-flag"], ["run", "a.plan"],
             ["run", "a.plan", "-p", "x", "-f", "y"], ["run", "a.plan", "-p", "x", "-n", "-1"],
             ["run", "a.plan", "-p", "x", "--temp", "hot"], ["run", "a.plan", "-p", "x", "--temp", "nan"],
