@@ -82,9 +82,6 @@ public final class Checkpoint: Sendable {
         files[entry.file].release(entry.offset + rows.lowerBound * bytes..<entry.offset + rows.upperBound * bytes)
     }
 
-    /// As above, for the first `rows` rows.
-    public func release(_ entry: TensorEntry, rows: Int) { release(entry, rows: 0..<rows) }
-
     /// Fails with `changed` where a file was written to or cut since it was opened.
     public func checkUnchanged() throws(CheckpointError) {
         for file in files { try file.checkUnchanged() }

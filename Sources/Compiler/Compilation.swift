@@ -42,9 +42,10 @@ public struct Compilation: Sendable {
         let model = folding.model
         var reports = [folding.report]
         let chatTemplate = Array((definition.chatTemplate ?? "").utf8)
-        func assembly(_ choices: [String: MatrixChoice]) throws(CompileError) -> PlanAssembly {
+        let cuts = options.quantization == nil ? [] : model.vocabularyPieces.cuts
+        func assembly(_ model: Model, _ choices: [String: MatrixChoice] = [:]) throws(CompileError) -> PlanAssembly {
             let lowered = try attempt(CompileError.lowering) { () throws(LoweringError) in
-                try ModelLowering(precision: options.precision, choices: choices).lower(model)
+                try ModelLowering(precision: options.precision, choices: choices, vocabularyCuts: cuts).lower(model)
             }
             return PlanAssembly(
                 lowered: lowered, tokenizer: tokenizer, chatTemplate: chatTemplate,
@@ -59,12 +60,10 @@ public struct Compilation: Sendable {
             let plan = try QuantizationPlan(
                 model, options: quantization, tokenizer: tokenizer,
                 progress: { progress($0, $1 * Compilation.measuringShare) },
-                size: { choices throws(CompileError) in try assembly(choices).byteCount() })
-            choices = ["choices: \(plan.summary)"]
-            let quantizer = MeasuredQuantization(
-                model, tokens: plan.tokens, units: plan.units, options: plan.optionsByName,
-                heldOut: plan.heldOut, rounding: quantization.rounding)
-            bytes = try assembly(plan.optionsByName.mapValues { .packing($0.packing) }).write(
+                size: { model, choices throws(CompileError) in try assembly(model, choices).byteCount() })
+            choices = ["\(plan.equalization.name): \(plan.equalization.summary)", "choices: \(plan.summary)"]
+            let quantizer = MeasuredQuantization(plan, rounding: quantization.rounding)
+            bytes = try assembly(plan.model, plan.optionsByName.mapValues { .packing($0.packing) }).write(
                 to: destination,
                 progress: { _, share in
                     progress("quantizing", Compilation.measuringShare + share * (1 - Compilation.measuringShare))
@@ -76,7 +75,7 @@ public struct Compilation: Sendable {
                 target: quantization.summary, planBytes: bytes,
                 bitsPerWeight: 8 * Double(bytes) / Double(max(1, model.weightCount)))
         } else {
-            bytes = try assembly([:]).write(to: destination, progress: progress)
+            bytes = try assembly(model).write(to: destination, progress: progress)
         }
         try attempt(CompileError.checkpoint) { () throws(CheckpointError) in try checkpoint.checkUnchanged() }
         return CompileReport(

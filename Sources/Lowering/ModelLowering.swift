@@ -93,8 +93,8 @@ public struct ModelLowering: Sendable {
             .attend(
                 Plans.SoftmaxAttention(
                     projected: projected, rotary: place.rotary, state: state, queryHeads: attention.queryHeads,
-                    queryNorm: try builder.vector("\(name).query_norm", attention.queryNorm?.weight),
-                    keyNorm: try builder.vector("\(name).key_norm", attention.keyNorm?.weight),
+                    queryNorm: try builder.vector("\(name).query_norm", attention.queryNorm?.values),
+                    keyNorm: try builder.vector("\(name).key_norm", attention.keyNorm?.values),
                     epsilon: attention.queryNorm?.epsilon ?? norm.epsilon, scale: attention.scale,
                     window: attention.window ?? 0, output: mixed)))
         return mixed
@@ -118,7 +118,7 @@ public struct ModelLowering: Sendable {
         _ model: Model, hidden: BufferIndex, pieces: VocabularyPieces, embedding: [PackedTensor]?,
         into builder: inout ProgramBuilder
     ) throws(LoweringError) -> BufferIndex {
-        let weight = try builder.vector("head.norm", model.finalNorm.weight)
+        let weight = try builder.vector("head.norm", model.finalNorm.values)
         let matrices = if let embedding { embedding } else { try builder.matrices(model.head, pieces) }
         let inputs = normalize(
             hidden, weight: weight, epsilon: model.finalNorm.epsilon, name: "head", for: matrices.map(\.packing),
@@ -156,7 +156,7 @@ public struct ModelLowering: Sendable {
         into builder: inout ProgramBuilder
     ) throws(LoweringError) -> BufferIndex {
         let streams = builder.streams(matrices, name: "\(name).\(outputName)")
-        let weight = try builder.vector("\(name).norm", norm.weight)
+        let weight = try builder.vector("\(name).norm", norm.values)
         let width = matrices.reduce(0) { $0 + $1.weight.rows }
         let inputs = normalize(
             input, weight: weight, epsilon: norm.epsilon, name: name, for: streams.map(\.packing), into: &builder)
@@ -201,7 +201,7 @@ public struct ModelLowering: Sendable {
             input = quantized
         }
         let weight = try builder.matrix(name, packing, stack: [matrix.weight])
-        let bias = try builder.vector("\(name).bias", matrix.bias)
+        let bias = try builder.vector("\(name).bias", matrix.bias?.values())
         builder.append(
             .multiply(input: input, weight: weight, bias: bias, output: hidden, column: 0, accumulate: true))
     }

@@ -60,9 +60,9 @@ struct ProgramBuilder {
     }
 
     /// Adds a vector where there is one.
-    mutating func vector(_ name: String, _ weight: Weight?) throws(LoweringError) -> TensorIndex? {
-        guard let weight else { return nil }
-        return try tensor(name, .vector(weight.values()))
+    mutating func vector(_ name: String, _ values: [Float]?) throws(LoweringError) -> TensorIndex? {
+        guard let values else { return nil }
+        return try tensor(name, .vector(values))
     }
 
     /// Adds an instruction to the phase under way.

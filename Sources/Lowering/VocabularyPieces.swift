@@ -17,6 +17,9 @@ public struct VocabularyPieces: Sendable, Equatable {
 
     public var count: Int { ranges.count }
 
+    /// The tokens that begin a piece, but for the first one.
+    public var cuts: [Int] { ranges.dropFirst().map(\.lowerBound) }
+
     /// The name of a piece of the matrix `base` in the plan: `base` itself where there is only one.
     public func name(of base: String, piece: Int) -> String { count == 1 ? base : "\(base).\(piece)" }
 }

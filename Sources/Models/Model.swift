@@ -108,11 +108,20 @@ public struct Linear: Sendable {
 public struct Norm: Sendable {
     /// One value a column; nil once a pass has folded it away.
     public var weight: Weight?
+    /// What the weight is multiplied by, one value a column; nil for ones.
+    public var factors: [Float]?
     public var epsilon: Float
 
     public init(weight: Weight?, epsilon: Float) {
         self.weight = weight
         self.epsilon = epsilon
+    }
+
+    /// What each column is multiplied by; nil for ones.
+    public var values: [Float]? {
+        guard let values = weight?.values() else { return factors }
+        guard let factors else { return values }
+        return zip(values, factors).map(*)
     }
 }
 

@@ -10,6 +10,8 @@ public struct Weight: Sendable {
         case rowsFromInterleavedHeads(heads: Int)
         /// Multiplies column k by the k-th value.
         case columnsScaled(by: [Float])
+        /// Multiplies row r of the whole matrix, as the transforms before leave it, by the r-th value.
+        case rowsScaled(by: [Float])
     }
 
     public let checkpoint: Checkpoint
@@ -61,7 +63,7 @@ public struct Weight: Sendable {
         transforms.allSatisfy {
             switch $0 {
             case .rowsFromInterleavedHeads: true
-            case .columnsScaled: false
+            case .columnsScaled, .rowsScaled: false
             }
         }
     }
@@ -71,7 +73,7 @@ public struct Weight: Sendable {
         transforms.allSatisfy {
             switch $0 {
             case .rowsFromInterleavedHeads: false
-            case .columnsScaled: true
+            case .columnsScaled, .rowsScaled: true
             }
         }
     }
@@ -99,8 +101,15 @@ public struct Weight: Sendable {
     public func read(row: Int, into destination: UnsafeMutableBufferPointer<Float>) {
         let stored = storedRow(row)
         checkpoint.decode(tensor, rows: stored..<stored + 1, into: destination)
-        for case .columnsScaled(let factors) in transforms {
-            for column in 0..<columns { destination[column] *= factors[column] }
+        for transform in transforms {
+            switch transform {
+            case .rowsFromInterleavedHeads: break
+            case .columnsScaled(let factors):
+                for column in 0..<columns { destination[column] *= factors[column] }
+            case .rowsScaled(let factors):
+                let factor = factors[rowRange.lowerBound + row]
+                for column in 0..<columns { destination[column] *= factor }
+            }
         }
     }
 

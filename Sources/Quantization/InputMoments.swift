@@ -14,7 +14,7 @@ public final class InputMoments {
     }
 
     init(width: Int, threads: Int?) throws(QuantizationError) {
-        products = try TokenProducts(width: width, isSymmetric: true, threads: threads)
+        products = try TokenProducts(width: width, threads: threads)
     }
 
     /// Inputs of the linear.
@@ -41,7 +41,7 @@ public final class InputMoments {
         guard count > 0 else { return }
         let start = try products.check(rows, count: count, stride: stride)
         for token in 0..<count {
-            products.add(start + token * stride, start + token * stride, weight: weight(token))
+            products.add(start + token * stride, weight: weight(token))
         }
         self.count += count
         finished = nil
@@ -62,5 +62,35 @@ public final class InputMoments {
         let matrix = products.finish()
         finished = matrix
         return matrix
+    }
+
+    /// The moments of inputs divided by `factors`, one for each: H[i][j] / (f_i f_j). Throws `badShape` where they are not
+    /// as many as inputs, and `notFinite` where one is not positive and finite.
+    public func divided(by factors: [Float]) throws(QuantizationError) -> InputMoments {
+        guard factors.count == width else { throw .badShape(.moments, expected: width, found: factors.count) }
+        guard factors.allSatisfy({ $0 > 0 && $0.isFinite }) else { throw .notFinite(.inputs) }
+        let result = try InputMoments(width: width)
+        let (source, destination) = (symmetric(), result.symmetric())
+        let inverse = factors.map { 1 / $0 }
+        for row in 0..<width {
+            for column in 0..<width {
+                destination[row * stride + column] =
+                    source[row * stride + column] * (inverse[row] * inverse[column])
+            }
+        }
+        result.count = count
+        return result
+    }
+
+    /// H with `value`, which is finite and not negative, added to its diagonal: as if every input had been there alone, too,
+    /// with that energy. Throws `notFinite` for another value.
+    public func adding(toDiagonal value: Float) throws(QuantizationError) -> InputMoments {
+        guard value >= 0, value.isFinite else { throw .notFinite(.inputs) }
+        let result = try InputMoments(width: width)
+        let destination = result.symmetric()
+        destination.update(from: symmetric(), count: stride * stride)
+        for column in 0..<width { destination[column * stride + column] += value }
+        result.count = count
+        return result
     }
 }

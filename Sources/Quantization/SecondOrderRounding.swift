@@ -28,8 +28,8 @@ public final class SecondOrderRounding {
         public var refitsScales: Bool
 
         public init(
-            dampings: [Double] = [0.01, 0.002, 0.0004], stretches: [Float] = [1, 0.9, 1.1],
-            regularization: Double? = nil, rounds: Int = 4, sweeps: Int = 2, refitsScales: Bool = true
+            dampings: [Double] = [0.01], stretches: [Float] = [1], regularization: Double? = nil, rounds: Int = 1,
+            sweeps: Int = 1, refitsScales: Bool = true
         ) {
             self.dampings = dampings
             self.stretches = stretches

@@ -1,4 +1,4 @@
-/// Sums over tokens of a y^T, width x width in float32: row i, column j holds the sum of a_i y_j.
+/// Sums over tokens of x x^T, width x width in float32: row i, column j holds the sum of x_i x_j.
 ///
 /// Tokens are gathered into chunks of 256; a chunk's sum is one product, and chunk sums are added in order. So the bits
 /// depend on the tokens and their order, not on how they were handed over; but looking at the sums ends a chunk.
@@ -10,27 +10,23 @@ final class TokenProducts {
     let width: Int
     /// From one row of the sums to the next, in floats: the width in whole tiles, filled up with zeros.
     let stride: Int
-    private let isSymmetric: Bool
     private let kernel: ProductKernel
     private let threads: Int?
     private let sums: FloatMemory
     /// Tokens not yet summed, in strips of 16 columns: those of strip t for token k at (t * chunk + k) * 16.
-    private let left: FloatMemory
-    private let right: FloatMemory
+    private let strips: FloatMemory
     private let transposed: FloatMemory
     private var tokenWeights: [Float] = []
 
-    /// With `isSymmetric`, a is y, and only places on and above the diagonal are worked out until `finish` mirrors them.
-    init(width: Int, isSymmetric: Bool, threads: Int?) throws(QuantizationError) {
+    /// Only places on and above the diagonal are worked out until `finish` mirrors them.
+    init(width: Int, threads: Int?) throws(QuantizationError) {
         guard width > 0, width < 1 << 20 else { throw .badShape(.moments, expected: 1 << 20, found: width) }
         self.width = width
-        self.isSymmetric = isSymmetric
         self.threads = threads
         kernel = try ProductKernel()
         stride = ProductKernel.padded(width)
         sums = FloatMemory(count: stride * stride)
-        left = FloatMemory(count: stride * Self.chunk)
-        right = isSymmetric ? left : FloatMemory(count: stride * Self.chunk)
+        strips = FloatMemory(count: stride * Self.chunk)
         transposed = FloatMemory(count: stride * Self.chunk)
     }
 
@@ -47,13 +43,12 @@ final class TokenProducts {
         return start
     }
 
-    /// Adds weight * a y^T for one token; both have been checked, and `y` is `a` where the sums are symmetric.
-    func add(_ a: UnsafePointer<Float>, _ y: UnsafePointer<Float>, weight: Float) {
+    /// Adds weight * x x^T for one token, which has been checked.
+    func add(_ x: UnsafePointer<Float>, weight: Float) {
         let tile = ProductKernel.tile
         for column in Swift.stride(from: 0, to: width, by: tile) {
             let place = column * Self.chunk + tokenWeights.count * tile
-            (left.start + place).update(from: a + column, count: min(tile, width - column))
-            if !isSymmetric { (right.start + place).update(from: y + column, count: min(tile, width - column)) }
+            (strips.start + place).update(from: x + column, count: min(tile, width - column))
         }
         tokenWeights.append(weight)
         if tokenWeights.count == Self.chunk { sumChunk() }
@@ -62,7 +57,7 @@ final class TokenProducts {
     /// The sums of all tokens so far, row after row, `stride` floats apart; zeros beyond `width`.
     func finish() -> UnsafeMutablePointer<Float> {
         if !tokenWeights.isEmpty { sumChunk() }
-        if isSymmetric { Mirror.upperToLower(sums.start, size: stride, threads: threads) }
+        Mirror.upperToLower(sums.start, size: stride, threads: threads)
         return sums.start
     }
 
@@ -73,10 +68,9 @@ final class TokenProducts {
         let weights = tokenWeights
         let empty = (Self.chunk - gathered) * tile
         ParallelPieces.perform(stride / tile, threads: threads) { strip in
-            let source = left.start + strip * Self.chunk * tile
+            let source = strips.start + strip * Self.chunk * tile
             let destination = transposed.start + strip * tile * Self.chunk
             (source + gathered * tile).update(repeating: 0, count: empty)
-            (right.start + (strip * Self.chunk + gathered) * tile).update(repeating: 0, count: empty)
             for column in 0..<tile {
                 for token in 0..<gathered {
                     destination[column * Self.chunk + token] = source[token * tile + column] * weights[token]
@@ -86,8 +80,8 @@ final class TokenProducts {
         }
         ParallelPieces.perform(stride, by: Self.block, threads: threads) { rows in
             kernel.multiply(
-                tiles: right.start, range: (isSymmetric ? rows.lowerBound / tile : 0)..<stride / tile,
-                columns: Self.chunk, input: transposed.start + rows.lowerBound * Self.chunk, inputStride: Self.chunk,
+                tiles: strips.start, range: rows.lowerBound / tile..<stride / tile, columns: Self.chunk,
+                input: transposed.start + rows.lowerBound * Self.chunk, inputStride: Self.chunk,
                 rows: rows.count, output: sums.start + rows.lowerBound * stride, outputStride: stride,
                 accumulates: true)
         }

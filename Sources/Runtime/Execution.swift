@@ -27,6 +27,7 @@ struct Execution {
                 if thread == 0, let view = view(of: written) { observer(view) }
                 engine.pool.barrier(thread: thread)
             }
+            if written == session.lastBuffer { return }
         }
     }
 

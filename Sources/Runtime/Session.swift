@@ -26,6 +26,8 @@ public final class Session {
     /// Shown every buffer of floats as soon as an instruction has written or added to it, on one of the pool's threads: how
     /// calibration taps a model. What it is shown is valid during the call.
     public var observer: ((ObservedBuffer) -> Void)?
+    /// Where set, instructions behind the first one that writes this buffer do not run: what they would write means nothing.
+    public var lastBuffer: BufferIndex?
 
     private var caches: CacheList
 

@@ -123,6 +123,20 @@ struct QuantizationTests {
                 #expect(try #require(error) < #require(nearest))
                 #expect(html.contains(try #require(matrix["name"] as? String)))
             }
+            // The embedding in three pieces, and columns made alike where that lowers an error.
+            #expect(
+                matrices.prefix(4).compactMap { $0["name"] as? String } == [
+                    "token_embd.weight.0", "token_embd.weight.1", "token_embd.weight.2", "layers.0.attention.projected",
+                ])
+            var equalized = 0
+            for matrix in matrices {
+                let exponent = try #require(matrix["equalization"] as? Double)
+                let ratio = try #require(matrix["equalization_error_ratio"] as? Double)
+                #expect(exponent == 0 ? ratio == 1 : [0.5, 1].contains(exponent) && ratio < 1)
+                if exponent > 0 { equalized += 1 }
+            }
+            let passes = try #require(printed["passes"] as? [String])
+            #expect(equalized > 0 && passes.contains("equalize: columns of \(equalized) matrices made alike"))
             let measured = try #require(report["held_out"] as? [String: Any])
             let (found, whole) = (measured["perplexity"] as? Double, measured["reference_perplexity"] as? Double)
             #expect(try abs(#require(found) / #require(whole) - 1) < 0.5)

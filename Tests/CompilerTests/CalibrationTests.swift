@@ -38,18 +38,43 @@ struct CalibrationTests {
         #expect(found.map { $0.logits.map(\.bitPattern) } == expected.map { $0.map(\.bitPattern) })
     }
 
-    @Test("every matrix's input is seen once, and gives the next buffer that reads it")
+    @Test("every matrix's input is seen once, together or alone")
     func observation() throws {
         let model = try Model(try Checkpoint.open(TestModel.resource("llama")))
         var seen: [[LayerMatrix]] = model.blocks.map { _ in [] }
-        var widths: [Int] = []
+        var first: [LayerMatrix: [Float]] = [:]
         _ = try Self.lastStates(of: model) { layer, matrix, buffer in
             seen[layer].append(matrix)
-            if layer == 0 { widths.append(buffer.width) }
             #expect(buffer.rowCount == Self.tokens.count)
+            if layer == 0 { first[matrix] = Array(buffer.values) }
         }
         #expect(seen == model.blocks.map { _ in LayerMatrix.allCases })
-        #expect(widths == LayerMatrix.allCases.map { $0.stack(of: model.blocks[0])[0].columns })
+        let states = HiddenStates(tokens: Self.tokens, embedding: model.embedding)
+        let layer = try BlockEvaluation(model.blocks[0], of: model, chunkLength: Self.tokens.count)
+        for matrix in LayerMatrix.allCases {
+            var alone: [[Float]] = []
+            try layer.observe(matrix, of: states, rows: 0..<Self.tokens.count) { alone.append(Array($0.values)) }
+            #expect(alone == [first[matrix] ?? []])
+            #expect(alone.first?.count ?? 0 >= Self.tokens.count * matrix.stack(of: model.blocks[0])[0].columns)
+        }
+    }
+
+    @Test("the final norm by itself gives what the whole model's head reads", arguments: ["llama3", "qwen3"])
+    func finalNorm(_ name: String) throws {
+        let model = try Model(try Checkpoint.open(TestModel.resource(name)))
+        let states = try Self.lastStates(of: model)
+        let rows = 5..<17
+        let found = try FinalNormEvaluation(model, chunkLength: rows.count).run(states, rows: rows)
+        let weights = model.finalNorm.values ?? []
+        for (index, row) in rows.enumerated() {
+            let values = states[row].map(Double.init)
+            let square = values.reduce(0) { $0 + $1 * $1 } / Double(values.count)
+            let scale = 1 / (square + Double(model.finalNorm.epsilon)).squareRoot()
+            for (column, value) in found[index].enumerated() {
+                let expected = values[column] * scale * Double(weights[column])
+                #expect(abs(Double(value) - expected) < 1e-5 * max(1, abs(expected)))
+            }
+        }
     }
 
     @Test("a prediction's divergence is that of its formula; from itself it is nothing")

@@ -88,4 +88,31 @@ import Testing
         #expect(throws: QuantizationError.self) { try InputMoments(width: 0) }
         #expect(moments.count == 0)
     }
+
+    @Test func dividedInputsHaveTheMomentsOfTheQuotients() throws {
+        let inputs: [Float] = [1, 2, -3, 0.5, 4, 1, 2, -2, 8]
+        let factors: [Float] = [2, 0.5, 4]
+        let (moments, expected) = (try InputMoments(width: 3), try InputMoments(width: 3))
+        try inputs.withUnsafeBufferPointer { try moments.add($0, count: 3, stride: 3) }
+        let divided = inputs.enumerated().map { $1 / factors[$0 % 3] }
+        try divided.withUnsafeBufferPointer { try expected.add($0, count: 3, stride: 3) }
+        let found = try moments.divided(by: factors)
+        #expect(found.count == 3)
+        for place in 0..<3 * found.stride { #expect(found.symmetric()[place] == expected.symmetric()[place]) }
+        #expect(throws: QuantizationError.self) { try moments.divided(by: [1, 2]) }
+        #expect(throws: QuantizationError.self) { try moments.divided(by: [1, 2, 0]) }
+        #expect(throws: QuantizationError.self) { try moments.divided(by: [1, .infinity, 1]) }
+    }
+
+    @Test func theDiagonalCanBeRaised() throws {
+        let moments = try InputMoments(width: 2)
+        try [1, 2, -3, 0.5].withUnsafeBufferPointer { try moments.add($0, count: 2, stride: 2) }
+        let raised = try moments.adding(toDiagonal: 4)
+        let (matrix, whole) = (raised.symmetric(), moments.symmetric())
+        #expect(raised.count == 2 && raised.diagonal == moments.diagonal.map { $0 + 4 })
+        #expect(matrix[1] == whole[1] && matrix[raised.stride] == whole[1] && whole[1] == 0.5)
+        for value: Float in [-1, .nan, .infinity] {
+            #expect(throws: QuantizationError.self) { try moments.adding(toDiagonal: value) }
+        }
+    }
 }

@@ -72,7 +72,7 @@ import Testing
         SecondOrderRounding.Settings(
             dampings: [0.01], stretches: [1], regularization: 0.01, rounds: 1, refitsScales: false),
         .init(dampings: [0.01], stretches: [1], regularization: 0.01, rounds: 1, sweeps: 0),
-        .init(rounds: 0),
+        .init(dampings: [0.01, 0.002, 0.0004], stretches: [1, 0.9, 1.1], rounds: 0),
     ])
     func eachRefinementLowersTheError(_ settings: SecondOrderRounding.Settings) throws {
         let problem = Problem(rows: 20, columns: 70, tokens: 200, seed: 9)
@@ -82,6 +82,13 @@ import Testing
         let before = try problem.outputError(problem.quantize(.secondOrder(plain), .fourBits), moments)
         let after = try problem.outputError(problem.quantize(.secondOrder(refined), .fourBits), moments)
         #expect(after.squared < 0.99 * before.squared)
+    }
+
+    /// Everything that can be tried, so that what few tokens show is used to the full.
+    private static func thorough(_ regularization: Double?) -> SecondOrderRounding.Settings {
+        SecondOrderRounding.Settings(
+            dampings: [0.01, 0.002, 0.0004], stretches: [1, 0.9, 1.1], regularization: regularization, rounds: 4,
+            sweeps: 2)
     }
 
     @Test func fewTokensAreTrustedLess() throws {
@@ -97,7 +104,7 @@ import Testing
                 try others.add(rest, count: 1000, stride: 96)
             }
             func error(_ regularization: Double?) throws -> Double {
-                let rounding = try SecondOrderRounding(few, settings: .init(regularization: regularization))
+                let rounding = try SecondOrderRounding(few, settings: Self.thorough(regularization))
                 return try problem.outputError(problem.quantize(.secondOrder(rounding), .fourBits), others).relative
             }
             trusting += try error(0.0003)

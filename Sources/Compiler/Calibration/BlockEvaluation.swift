@@ -18,16 +18,10 @@ final class BlockEvaluation {
         _ block: Block, of model: Model, packed: [LayerMatrix: PackedMatrix] = [:], chunkLength: Int,
         cache: CacheElement = .float32
     ) throws(CompileError) {
-        var choices: [String: MatrixChoice] = [:]
-        for (matrix, bytes) in packed { choices[matrix.tensorName(layer: 0)] = .packed(bytes) }
-        // The rows' vectors are given, so a table of one entry stands for embedding and head.
-        var single = model
+        var single = Model(vectorsOf: model, contextLength: chunkLength)
         single.blocks = [block]
-        single.vocabularySize = 1
-        single.contextLength = chunkLength
-        single.head = model.embedding
-        single.finalNorm.weight = nil
-        choices[model.embedding.name] = PackedMatrix(zeroRowOf: model.hiddenSize).map(MatrixChoice.packed)
+        var choices = try MatrixChoice.zeroRow(for: single)
+        for (matrix, bytes) in packed { choices[matrix.tensorName(layer: 0)] = .packed(bytes) }
         let program = try InMemoryProgram(single, choices: choices, rows: chunkLength)
         let names = program.names
         inputs = LayerMatrix.allCases.compactMap { matrix in names[matrix.inputName(layer: 0)].map { ($0, matrix) } }
@@ -38,25 +32,43 @@ final class BlockEvaluation {
     }
 
     /// Runs the layer over rows `range` of `states`, as one sequence from its beginning: at most the chunk's length.
-    /// `output` receives the same rows behind the layer; `observe` is shown what each float32 matrix reads, up to `last`
-    /// at least where there is no output.
+    /// `output` receives the same rows behind the layer; `observe` is shown what each float32 matrix reads.
     func run(
-        _ states: HiddenStates, rows range: Range<Int>, into output: HiddenStates?, until last: LayerMatrix = .down,
+        _ states: HiddenStates, rows range: Range<Int>, into output: HiddenStates,
         observing observe: ((LayerMatrix, ObservedBuffer) -> Void)? = nil
     ) throws(CompileError) {
         session.observer = { [inputs, result] seen in
             if let observe, let input = inputs.first(where: { $0.buffer == seen.index }) {
                 observe(input.matrix, seen)
             }
-            guard let output, seen.index == result else { return }
+            guard seen.index == result else { return }
             for (index, row) in range.enumerated() {
                 if let values = seen.row(index) { output.set(row, to: values) }
             }
         }
+        try runSession(states, range)
+    }
+
+    /// Shows what one matrix, which is float32, reads for rows `range`, and runs no further.
+    func observe(
+        _ matrix: LayerMatrix, of states: HiddenStates, rows range: Range<Int>, _ observe: (ObservedBuffer) -> Void
+    ) throws(CompileError) {
+        guard let input = inputs.first(where: { $0.matrix == matrix }) else { throw .calibration(.noRows) }
+        try withoutActuallyEscaping(observe) { observe throws(CompileError) in
+            session.observer = { if $0.index == input.buffer { observe($0) } }
+            session.lastBuffer = input.buffer
+            defer { session.lastBuffer = nil }
+            // The body of a program with one layer ends with its attention.
+            try runSession(states, range, body: matrix == .projection || matrix == .attentionOutput)
+        }
+    }
+
+    private func runSession(
+        _ states: HiddenStates, _ range: Range<Int>, body isBody: Bool = false
+    ) throws(CompileError) {
         defer { session.observer = nil }
         try session.runThrough(states, rows: range)
-        // The body of a program with one layer ends with its attention.
-        if output == nil, last == .projection || last == .attentionOutput { return }
+        if isBody { return }
         _ = try attempt(CompileError.runtime) { () throws(RuntimeError) in
             try session.logits(of: Array(range.indices.map { $0 - range.lowerBound }))
         }
@@ -69,9 +81,14 @@ struct InMemoryProgram {
     /// Buffers by name.
     let names: [String: BufferIndex]
 
-    init(_ model: Model, choices: [String: MatrixChoice], rows: Int) throws(CompileError) {
+    init(
+        _ model: Model, choices: [String: MatrixChoice], vocabularyCuts: [Int] = [], rows: Int
+    ) throws(CompileError) {
         let lowered = try attempt(CompileError.lowering) { () throws(LoweringError) in
-            try ModelLowering(precision: .f32, choices: choices, maximumRows: rows, maximumOutputs: rows).lower(model)
+            try ModelLowering(
+                precision: .f32, choices: choices, vocabularyCuts: vocabularyCuts, maximumRows: rows,
+                maximumOutputs: rows
+            ).lower(model)
         }
         plan = try PlanAssembly(lowered: lowered).plan()
         var names: [String: BufferIndex] = [:]
@@ -101,13 +118,5 @@ extension Session {
             }
             try evaluate(rows)
         }
-    }
-}
-
-extension PackedMatrix {
-    /// One row of zeros in float32.
-    convenience init?(zeroRowOf columns: Int) {
-        guard let count = Packing.float32.matrixBytes(rows: 1, columns: columns) else { return nil }
-        self.init(packing: .float32, rows: 1, columns: columns, bytes: [UInt8](repeating: 0, count: count))
     }
 }

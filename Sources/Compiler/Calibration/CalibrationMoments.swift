@@ -2,40 +2,26 @@ import Models
 import Quantization
 import Runtime
 
-/// Second moments of what matrices read, gathered while a model runs.
+/// Second moments of what all matrices of one layer read, gathered while the layer runs.
 final class CalibrationMoments {
     private var moments: [LayerMatrix: InputMoments] = [:]
     private var failure: QuantizationError?
-    /// The moments of a matrix that is no layer's.
-    let only: InputMoments?
 
-    /// Moments of the inputs of some of a layer's matrices.
-    init(matrices: [LayerMatrix], of block: Block) throws(CompileError) {
-        only = nil
-        for matrix in matrices {
-            moments[matrix] = try CalibrationMoments.make(width: matrix.stack(of: block)[0].columns)
+    init(of block: Block) throws(CompileError) {
+        for matrix in LayerMatrix.allCases {
+            moments[matrix] = try attempt(CompileError.quantization) { () throws(QuantizationError) in
+                try InputMoments(width: matrix.stack(of: block)[0].columns)
+            }
         }
-    }
-
-    /// Moments of the inputs of one matrix.
-    init(width: Int) throws(CompileError) {
-        only = try CalibrationMoments.make(width: width)
     }
 
     subscript(matrix: LayerMatrix) -> InputMoments? { moments[matrix] }
 
-    /// Adds what a matrix reads, if its moments are gathered.
+    /// Adds what a matrix reads.
     func add(_ matrix: LayerMatrix, _ buffer: ObservedBuffer) {
-        if let moments = moments[matrix] { add(buffer, to: moments) }
-    }
-
-    func add(_ buffer: ObservedBuffer) {
-        if let only { add(buffer, to: only) }
-    }
-
-    private func add(_ buffer: ObservedBuffer, to moments: InputMoments) {
+        guard let moments = moments[matrix] else { return }
         do throws(QuantizationError) {
-            try moments.add(buffer.values, count: buffer.rowCount, stride: buffer.stride)
+            try moments.add(buffer)
         } catch {
             failure = failure ?? error
         }
@@ -45,8 +31,11 @@ final class CalibrationMoments {
     func check() throws(CompileError) {
         if let failure { throw .quantization(failure) }
     }
+}
 
-    private static func make(width: Int) throws(CompileError) -> InputMoments {
-        try attempt(CompileError.quantization) { () throws(QuantizationError) in try InputMoments(width: width) }
+extension InputMoments {
+    /// Adds all rows of a buffer.
+    func add(_ buffer: ObservedBuffer) throws(QuantizationError) {
+        try add(buffer.values, count: buffer.rowCount, stride: buffer.stride)
     }
 }

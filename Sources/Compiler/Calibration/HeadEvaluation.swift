@@ -13,35 +13,24 @@ final class HeadEvaluation {
 
     private let session: Session
     private let kernels: UnsafePointer<lathe_kernels>
-    private let normalized: BufferIndex
     private let vocabularySize: Int
 
-    /// The head is float32 unless it is given packed.
-    init(_ model: Model, packedHead: PackedMatrix? = nil) throws(CompileError) {
+    /// The head is float32 but for the pieces of it that are given packed, by their numbers.
+    init(_ model: Model, packed: [Int: PackedMatrix] = [:]) throws(CompileError) {
         var headless = model
         headless.blocks = []
         // One table for both: the rows' vectors are given.
         headless.embedding = model.head
         headless.contextLength = HeadEvaluation.rowsTogether
-        let choices = packedHead.map { [model.head.name: MatrixChoice.packed($0)] } ?? [:]
-        let program = try InMemoryProgram(headless, choices: choices, rows: HeadEvaluation.rowsTogether)
-        guard let kernels = lathe_kernels_for(lathe_best_isa()), let normalized = program.names["head.normalized"]
-        else { throw .calibration(.noRows) }
+        let pieces = model.vocabularyPieces
+        var choices: [String: MatrixChoice] = [:]
+        for (piece, matrix) in packed { choices[pieces.name(of: model.head.name, piece: piece)] = .packed(matrix) }
+        let program = try InMemoryProgram(
+            headless, choices: choices, vocabularyCuts: pieces.cuts, rows: HeadEvaluation.rowsTogether)
+        guard let kernels = lathe_kernels_for(lathe_best_isa()) else { throw .calibration(.noRows) }
         self.kernels = kernels
-        self.normalized = normalized
         vocabularySize = model.vocabularySize
         session = try program.session(cache: .float32)
-    }
-
-    /// Shows what the head's matrix reads for every row of `states`, some rows at a time.
-    func observeInputs(of states: HiddenStates, _ observe: (ObservedBuffer) -> Void) throws(CompileError) {
-        try withoutActuallyEscaping(observe) { observe throws(CompileError) in
-            session.observer = { [normalized] seen in
-                if seen.index == normalized { observe(seen) }
-            }
-            defer { session.observer = nil }
-            try forEachBatch(of: Array(0..<states.count), in: states) { _, _ in }
-        }
     }
 
     /// The distributions that rows of hidden states predict.

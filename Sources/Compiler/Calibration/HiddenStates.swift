@@ -1,4 +1,6 @@
 import Models
+import Quantization
+import Runtime
 
 /// The residual stream of calibration tokens between two layers: `count` rows of `width` floats.
 final class HiddenStates {
@@ -13,10 +15,27 @@ final class HiddenStates {
         values.initialize(repeating: 0)
     }
 
-    /// What enters the first layer: a row of the embedding for each token.
-    convenience init(tokens: some Collection<UInt32>, embedding: Weight) {
+    /// As many rows, as wide; zeros.
+    convenience init(like other: HiddenStates) {
+        self.init(count: other.count, width: other.width)
+    }
+
+    /// The rows of some tokens in an embedding, quantized.
+    typealias EmbeddingPiece = (tokens: Range<Int>, matrix: QuantizedMatrix)
+
+    /// What enters the first layer: a row of the embedding for each token, from the piece that has it where one does.
+    convenience init(tokens: some Collection<UInt32>, embedding: Weight, replacing pieces: [EmbeddingPiece] = []) {
         self.init(count: tokens.count, width: embedding.columns)
-        for (index, token) in tokens.enumerated() { withRow(index) { embedding.read(row: Int(token), into: $0) } }
+        for (index, token) in tokens.enumerated() {
+            let row = Int(token)
+            withRow(index) { values in
+                if let (range, matrix) = pieces.first(where: { $0.tokens.contains(row) }) {
+                    matrix.values(row: row - range.lowerBound, into: values)
+                } else {
+                    embedding.read(row: row, into: values)
+                }
+            }
+        }
     }
 
     deinit {
@@ -33,6 +52,21 @@ final class HiddenStates {
     /// Sets the values of one token.
     func set(_ row: Int, to source: UnsafeBufferPointer<Float>) {
         withRow(row) { _ = $0.update(fromContentsOf: source) }
+    }
+
+    /// Sets the first rows to those of a buffer of the same width.
+    func set(to buffer: ObservedBuffer) {
+        for row in 0..<min(count, buffer.rowCount) {
+            if let values = buffer.row(row) { set(row, to: values) }
+        }
+    }
+
+    /// Gives `body` all rows, one behind the other.
+    func withValues<Result, Failure: Error>(
+        _ body: (UnsafeBufferPointer<Float>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        defer { withExtendedLifetime(self) {} }
+        return try body(UnsafeBufferPointer(values))
     }
 
     /// The values of one token.

@@ -28,7 +28,7 @@ final class DenseMatrix: @unchecked Sendable {
                     self.read(weight, row, to: start + row)
                 }
             }
-            weight.checkpoint.release(weight.tensor, rows: weight.rows)
+            weight.release()
             first += weight.rows
         }
     }
@@ -39,6 +39,17 @@ final class DenseMatrix: @unchecked Sendable {
         for (index, row) in rows.enumerated() {
             withExtendedLifetime(source) { _ = self.row(index).update(fromContentsOf: source.row(row)) }
         }
+    }
+
+    /// Column k multiplied by the k-th factor.
+    func columnsScaled(by factors: [Float]) -> DenseMatrix {
+        let result = DenseMatrix(rows: rows, columns: columns)
+        for row in 0..<rows {
+            for column in 0..<columns {
+                result.memory[row * columns + column] = memory[row * columns + column] * factors[column]
+            }
+        }
+        return result
     }
 
     /// `count` rows at most, evenly spread.

@@ -24,11 +24,12 @@ extension PackedMatrix {
         }
     }
 
-    /// The values of codes and scales, in float32.
-    convenience init?(valuesOf matrix: QuantizedMatrix) {
+    /// The values of codes and scales in float32, column k divided by the k-th of `factors`.
+    convenience init?(valuesOf matrix: QuantizedMatrix, dividedBy factors: [Float]? = nil) {
         self.init(packing: .float32, rows: matrix.rows, columns: matrix.columns) { tile, row, inside in
             withUnsafeTemporaryAllocation(of: Float.self, capacity: matrix.columns) { values in
                 matrix.values(row: row, into: values)
+                if let factors { for column in values.indices { values[column] /= factors[column] } }
                 var source = lathe_weight_row(
                     values: UnsafeMutableRawPointer(values.baseAddress), codes: nil, scales: nil, minimums: nil)
                 lathe_pack_row(LATHE_F32, 0, tile, matrix.columns, inside, &source)

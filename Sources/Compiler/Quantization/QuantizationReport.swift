@@ -22,6 +22,8 @@ public struct QuantizationReport: Sendable {
         let error: Double
         /// The same with every weight rounded to the nearest level.
         let nearestError: Double
+        /// How far the columns were made alike, 0 for not at all; and what that did to the error, as a ratio.
+        let equalization: (exponent: Double, errorRatio: Double)
     }
 
     let target: String
@@ -66,7 +68,8 @@ extension QuantizationReport.Matrix {
             ("name", .string(name)), ("rows", .count(rows)), ("columns", .count(columns)), ("bits", .count(bits)),
             ("group", .count(groupSize)), ("bytes", .count(bytes)), ("probe_kl", .number(probeDivergence)),
             ("predicted_kl", .number(predictedDivergence)), ("error", .number(error)),
-            ("nearest_error", .number(nearestError)),
+            ("nearest_error", .number(nearestError)), ("equalization", .number(equalization.exponent)),
+            ("equalization_error_ratio", .number(equalization.errorRatio)),
         ])
     }
 }
@@ -89,7 +92,8 @@ extension QuantizationReport {
                 bits: outcome.option.bits.rawValue, groupSize: outcome.option.groupSize.rawValue,
                 bytes: outcome.option.packing.matrixBytes(rows: unit.rows, columns: unit.columns) ?? 0,
                 probeDivergence: sensitivity.probeDivergence, predictedDivergence: sensitivity.divergence(option),
-                error: outcome.error, nearestError: outcome.nearestError)
+                error: outcome.error, nearestError: outcome.nearestError,
+                equalization: sensitivity.equalization.map { ($0.exponent, $0.errorRatio) } ?? (0, 1))
         }
         self.target = target
         self.planBytes = planBytes
@@ -109,7 +113,7 @@ extension QuantizationUnit {
 
     fileprivate var kind: String {
         switch place {
-        case .embedding(let isHead): isHead ? "embedding and head" : "embedding"
+        case .embedding(_, let isHead): isHead ? "embedding and head" : "embedding"
         case .layer(_, .projection): "query, key, value"
         case .layer(_, .attentionOutput): "attention output"
         case .layer(_, .gateUp): "gate, up"

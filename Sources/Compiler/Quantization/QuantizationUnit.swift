@@ -5,10 +5,11 @@ import Plans
 /// A matrix of the program whose packing is chosen by measurement.
 struct QuantizationUnit {
     enum Place: Equatable {
-        /// The embedding, which may be the head too.
-        case embedding(isHead: Bool)
+        /// A piece of the embedding, which may be the head's too.
+        case embedding(piece: Int, isHead: Bool)
         case layer(Int, LayerMatrix)
-        case head
+        /// A piece of a head of its own.
+        case head(piece: Int)
     }
 
     let place: Place
@@ -23,9 +24,7 @@ struct QuantizationUnit {
     /// The units of a model in the order of its program; matrices whose columns do not fill groups are none.
     static func all(of model: Model) -> [QuantizationUnit] {
         let isTied = model.head.name == model.embedding.name
-        var units = [
-            QuantizationUnit(place: .embedding(isHead: isTied), name: model.embedding.name, stack: [model.embedding])
-        ]
+        var units = pieces(of: model.embedding, in: model) { .embedding(piece: $0, isHead: isTied) }
         for (layer, block) in model.blocks.enumerated() {
             for matrix in LayerMatrix.allCases {
                 units.append(
@@ -34,7 +33,28 @@ struct QuantizationUnit {
                         stack: matrix.stack(of: block)))
             }
         }
-        if !isTied { units.append(QuantizationUnit(place: .head, name: model.head.name, stack: [model.head])) }
+        if !isTied { units += pieces(of: model.head, in: model) { .head(piece: $0) } }
         return units.filter { $0.columns % Packing.blockColumns == 0 }
+    }
+
+    private static func pieces(of table: Weight, in model: Model, _ place: (Int) -> Place) -> [QuantizationUnit] {
+        let pieces = model.vocabularyPieces
+        return pieces.ranges.enumerated().map { piece, tokens in
+            QuantizationUnit(
+                place: place(piece), name: pieces.name(of: table.name, piece: piece),
+                stack: [table.slice(rows: tokens)])
+        }
+    }
+}
+
+extension Model {
+    /// How embedding and head are cut so that frequent tokens and rare ones may be packed differently. Vocabularies that
+    /// are made by merging have their tokens in the order of their frequency, roughly: the first twelfth of them makes up
+    /// three quarters of most texts, the last two thirds a tenth.
+    var vocabularyPieces: VocabularyPieces {
+        let tile = Packing.tileRows
+        guard vocabularySize >= 12 * tile else { return VocabularyPieces(vocabularySize: vocabularySize, cuts: []) }
+        return VocabularyPieces(
+            vocabularySize: vocabularySize, cuts: [12, 3].map { vocabularySize / $0 / tile * tile })
     }
 }

@@ -1,4 +1,3 @@
-import Kernels
 import Lowering
 import Models
 import Plans
@@ -10,7 +9,7 @@ import Runtime
 /// For each matrix alone in a coarse option, the layer's changed output runs through the rest of the float32 model, and
 /// the divergence of the final distributions is measured. All these variants go through the model together, layer by
 /// layer, so that one layer's weights are in memory at a time. Other options are scaled from that by their share of the
-/// error in the matrix's own outputs: for small errors the divergence is quadratic in them.
+/// error in the matrix's own outputs, rounded as they will be: for small errors the divergence is quadratic in them.
 struct SensitivityAnalysis {
     /// What was measured of one unit.
     struct Result {
@@ -19,6 +18,10 @@ struct SensitivityAnalysis {
         /// The share of the outputs' energy that is wrong, with every option of `PackingOption.all`.
         let errors: [Double]
         let probeError: Double
+        /// What the matrix's columns are multiplied by before it is quantized; nil where that does not help.
+        let equalization: ChannelEqualization?
+        /// What an embedding that is the head too is rounded against; nil for other units.
+        let moments: InputMoments?
 
         /// The predicted divergence of an option.
         func divergence(_ option: Int) -> Double {
@@ -31,13 +34,14 @@ struct SensitivityAnalysis {
     /// Chunks whose inputs' moments errors are weighted with, at the most.
     private static let momentChunks = 8
     /// Rows of a matrix whose errors are measured with every option.
-    private static let sampledRows = 256
+    private static let sampledRows = 128
     /// Every so many positions of the first chunk, the distributions are compared.
     private static let comparedStride = 4
 
     let model: Model
     let tokens: CalibrationTokens
     let units: [QuantizationUnit]
+    let rounding: RoundingChoice
 
     /// Results in the order of the units.
     func run(progress: Compilation.Progress) throws(CompileError) -> [Result] {
@@ -46,11 +50,12 @@ struct SensitivityAnalysis {
             base: HiddenStates(
                 tokens: tokens.tokens[..<(chunks * tokens.chunkLength)], embedding: model.embedding))
         for index in units.indices {
-            guard case .embedding(let isHead) = units[index].place else { continue }
+            guard case .embedding(let piece, let isHead) = units[index].place else { continue }
             let quantized = try measure(index, moments: nil, &state)
-            let states = HiddenStates(tokens: tokens.tokens[tokens.rows(of: 0)], quantized: quantized)
-            state.variants.append(
-                Variant(unit: index, states: states, head: isHead ? PackedMatrix(valuesOf: quantized) : nil))
+            let states = HiddenStates(
+                tokens: tokens.tokens[tokens.rows(of: 0)], embedding: model.embedding,
+                replacing: [(model.vocabularyPieces.ranges[piece], quantized)])
+            state.variants.append(Variant(unit: index, states: states, head: isHead ? quantized : nil))
         }
         for layer in model.blocks.indices {
             try measureLayer(layer, chunks: chunks, &state)
@@ -58,8 +63,10 @@ struct SensitivityAnalysis {
         }
         let divergences = try measureHead(&state)
         return units.indices.compactMap { index in
-            state.errors[index].map {
-                Result(probeDivergence: divergences[index] ?? 0, errors: $0.all, probeError: $0.probe)
+            state.found[index].map {
+                Result(
+                    probeDivergence: divergences[index] ?? 0, errors: $0.errors, probeError: $0.probeError,
+                    equalization: $0.equalization, moments: $0.moments)
             }
         }
     }
@@ -68,8 +75,8 @@ struct SensitivityAnalysis {
     private struct Variant {
         let unit: Int
         var states: HiddenStates
-        /// The rounded matrix, where it is the head too.
-        var head: PackedMatrix?
+        /// The rounded piece, where it is the head's too.
+        var head: QuantizedMatrix?
     }
 
     /// What is known between two layers.
@@ -77,8 +84,17 @@ struct SensitivityAnalysis {
         /// Hidden states of the unmodified model.
         var base: HiddenStates
         var variants: [Variant] = []
-        /// Relative errors by the index of the unit.
-        var errors: [Int: (all: [Double], probe: Double)] = [:]
+        /// What is found of each unit, by its index.
+        var found: [Int: Finding] = [:]
+    }
+
+    /// What the matrix itself says of a unit.
+    private struct Finding {
+        /// Relative errors of the outputs with every option.
+        let errors: [Double]
+        let probeError: Double
+        var equalization: ChannelEqualization?
+        var moments: InputMoments?
     }
 
     /// Takes all hidden states through one layer, and adds the variants of its matrices.
@@ -86,7 +102,7 @@ struct SensitivityAnalysis {
         let block = model.blocks[layer]
         let first = tokens.rows(of: 0)
         let reference = try BlockEvaluation(block, of: model, chunkLength: tokens.chunkLength)
-        let moments = try CalibrationMoments(matrices: LayerMatrix.allCases, of: block)
+        let moments = try CalibrationMoments(of: block)
         let next = HiddenStates(count: state.base.count, width: state.base.width)
         for chunk in 0..<chunks {
             try reference.run(state.base, rows: tokens.rows(of: chunk), into: next, observing: moments.add)
@@ -99,8 +115,13 @@ struct SensitivityAnalysis {
         }
         for index in units.indices {
             guard case .layer(layer, let matrix) = units[index].place else { continue }
-            let quantized = try measure(index, moments: moments[matrix], &state)
-            guard let packed = PackedMatrix(valuesOf: quantized) else { continue }
+            let quantized = try measure(
+                index, moments: moments[matrix], channels: matrix.channels(of: block), &state)
+            let factors = state.found[index]?.equalization?.factors
+            guard
+                let packed = PackedMatrix(
+                    valuesOf: quantized, dividedBy: factors.map { f in matrix.channels(of: block).map { f[$0] } })
+            else { continue }
             let changed = try BlockEvaluation(
                 block, of: model, packed: [matrix: packed], chunkLength: tokens.chunkLength)
             let states = HiddenStates(count: first.count, width: next.width)
@@ -118,92 +139,104 @@ struct SensitivityAnalysis {
         let expected = try head.distributions(of: rows, in: state.base)
         var divergences: [Int: Double] = [:]
         for variant in state.variants {
-            let rounded = try variant.head.map { packed throws(CompileError) in
-                try HeadEvaluation(model, packedHead: packed)
-            }
-            divergences[variant.unit] = try (rounded ?? head).divergence(
-                of: rows, in: variant.states, from: expected)
+            divergences[variant.unit] = try head.divergence(of: rows, in: variant.states, from: expected)
         }
+        let variants = state.variants
         state.variants = []
-        for index in units.indices where units[index].place == .head {
-            let moments = try CalibrationMoments(width: units[index].columns)
-            try head.observeInputs(of: state.base, moments.add)
-            try moments.check()
-            let packed = PackedMatrix(valuesOf: try measure(index, moments: moments.only, &state))
-            divergences[index] = try HeadEvaluation(model, packedHead: packed).divergence(
-                of: rows, in: state.base, from: expected)
+        let moments = try FinalNormEvaluation.moments(of: model, state.base, chunkLength: tokens.chunkLength)
+        for index in units.indices {
+            switch units[index].place {
+            case .layer: continue
+            case .head(let piece):
+                let packed = PackedMatrix(valuesOf: try measure(index, moments: moments, &state))
+                divergences[index] = try HeadEvaluation(model, packed: [piece: packed].compactMapValues { $0 })
+                    .divergence(of: rows, in: state.base, from: expected)
+            case .embedding(let piece, _):
+                guard let rounded = variants.first(where: { $0.unit == index })?.head else { continue }
+                let packed = PackedMatrix(valuesOf: rounded)
+                let divergence = try HeadEvaluation(model, packed: [piece: packed].compactMapValues { $0 })
+                    .divergence(of: rows, in: state.base, from: expected)
+                try measureTied(
+                    index, rounded, asEmbedding: divergences[index] ?? 0, asHead: divergence, moments, &state)
+                divergences[index] = (divergences[index] ?? 0) + divergence
+            }
         }
         return divergences
     }
 
-    /// Measures the errors of one unit with every option; returns it as the probe rounds it.
-    private func measure(
-        _ index: Int, moments: InputMoments?, _ state: inout State
-    ) throws(CompileError) -> QuantizedMatrix {
+    /// Measures an embedding that is the head too. `rounded` costs one divergence where it is looked up, and another where
+    /// it predicts. The first one grows with the error of its rows, the second one with that of its outputs; moments that
+    /// weigh both as they count give one objective: the divergence to be.
+    private func measureTied(
+        _ index: Int, _ rounded: QuantizedMatrix, asEmbedding: Double, asHead: Double, _ headMoments: InputMoments,
+        _ state: inout State
+    ) throws(CompileError) {
+        guard rounding == .measured, asHead > 0 else { return }
         let matrix = DenseMatrix(units[index].stack)
-        state.errors[index] = try errors(of: matrix, moments: moments)
-        return try quantize(matrix, SensitivityAnalysis.probe, moments)
-    }
-
-    /// Relative errors of all options and of the probe, on some rows.
-    private func errors(
-        of matrix: DenseMatrix, moments: InputMoments?
-    ) throws(CompileError) -> (all: [Double], probe: Double) {
-        let sample = matrix.sample(SensitivityAnalysis.sampledRows)
-        var all: [Double] = []
-        var probe = 0.0
-        for option in PackingOption.all {
-            let quantized = try quantize(sample, option, moments)
-            let error = try RelativeError.of(quantized, sample, moments: moments)
-            all.append(error)
-            if option == SensitivityAnalysis.probe { probe = error }
+        let energies = try RelativeError.energies(rounded, matrix, moments: headMoments)
+        guard energies.rows > 0, energies.outputs > 0 else { return }
+        let mixed = try attempt(CompileError.quantization) { () throws(QuantizationError) in
+            try headMoments.adding(toDiagonal: Float(asEmbedding / energies.rows * energies.outputs / asHead))
         }
-        return (all, probe)
+        state.found[index] = try findings(
+            of: matrix.sample(SensitivityAnalysis.sampledRows), moments: mixed, probe: .searchedScales(nil))
+        state.found[index]?.moments = mixed
     }
 
-    private func quantize(
-        _ matrix: DenseMatrix, _ option: PackingOption, _ moments: InputMoments?
+    /// Measures the errors of one unit with every option; returns it as the probe rounds it. With `channels`, the channel
+    /// of each column, factors on its columns are tried first, and what is returned has them.
+    private func measure(
+        _ index: Int, moments: InputMoments?, channels: [Int]? = nil, _ state: inout State
     ) throws(CompileError) -> QuantizedMatrix {
-        try attempt(CompileError.quantization) { () throws(QuantizationError) in
-            try matrix.quantized(by: .searchedScales(moments), option)
+        var matrix = DenseMatrix(units[index].stack)
+        var sample = matrix.sample(SensitivityAnalysis.sampledRows)
+        var moments = moments
+        var equalization: ChannelEqualization?
+        if rounding == .measured, let channels, let original = moments {
+            equalization = try ChannelEqualization.best(
+                for: matrix, sample: sample, channels: channels, moments: original)
+            if let factors = equalization?.factors {
+                let columns = channels.map { factors[$0] }
+                (matrix, sample) = (matrix.columnsScaled(by: columns), sample.columnsScaled(by: columns))
+                moments = try attempt(CompileError.quantization) { () throws(QuantizationError) in
+                    try original.divided(by: columns)
+                }
+            }
+        }
+        state.found[index] = try findings(of: sample, moments: moments, probe: .searchedScales(moments))
+        state.found[index]?.equalization = equalization
+        return try attempt(CompileError.quantization) { () throws(QuantizationError) in
+            try matrix.quantized(by: .searchedScales(moments), SensitivityAnalysis.probe)
         }
     }
-}
 
-/// The share of a matrix's outputs that quantization changes.
-enum RelativeError {
-    /// Weighted by the inputs' moments, or all inputs alike.
-    static func of(
-        _ quantized: QuantizedMatrix, _ matrix: DenseMatrix, moments: InputMoments?
+    /// The errors of a matrix with every option and as the probe rounds it, on some of its rows.
+    private func findings(
+        of sample: DenseMatrix, moments: InputMoments?, probe: RoundingMethod
+    ) throws(CompileError) -> Finding {
+        let method: RoundingMethod =
+            switch (rounding, moments) {
+            case (.nearest, _): .nearest
+            case (.measured, .none): .searchedScales(nil)
+            case (.measured, .some(let moments)):
+                .secondOrder(
+                    try attempt(CompileError.quantization) { () throws(QuantizationError) in
+                        try SecondOrderRounding(moments, settings: .feedbackAlone())
+                    })
+            }
+        let errors = try PackingOption.all.map { option throws(CompileError) in
+            try error(of: sample, option, method, moments)
+        }
+        return Finding(
+            errors: errors, probeError: try error(of: sample, SensitivityAnalysis.probe, probe, moments))
+    }
+
+    private func error(
+        of sample: DenseMatrix, _ option: PackingOption, _ method: RoundingMethod, _ moments: InputMoments?
     ) throws(CompileError) -> Double {
-        if let moments {
-            return try attempt(CompileError.quantization) { () throws(QuantizationError) in
-                try matrix.withValues { values throws(QuantizationError) in
-                    try OutputError(of: quantized, weights: values, moments: moments).relative
-                }
-            }
+        let quantized = try attempt(CompileError.quantization) { () throws(QuantizationError) in
+            try sample.quantized(by: method, option)
         }
-        var (wrong, whole) = (0.0, 0.0)
-        matrix.withValues { values in
-            withUnsafeTemporaryAllocation(of: Float.self, capacity: matrix.columns) { row in
-                for index in 0..<matrix.rows {
-                    quantized.values(row: index, into: row)
-                    for column in 0..<matrix.columns {
-                        let value = values[index * matrix.columns + column]
-                        wrong += Double(value - row[column]) * Double(value - row[column])
-                        whole += Double(value) * Double(value)
-                    }
-                }
-            }
-        }
-        return whole > 0 ? wrong / whole : 0
-    }
-}
-
-extension HiddenStates {
-    /// What enters the first layer with a quantized embedding.
-    convenience init(tokens: some Collection<UInt32>, quantized: QuantizedMatrix) {
-        self.init(count: tokens.count, width: quantized.columns)
-        for (index, token) in tokens.enumerated() { withRow(index) { quantized.values(row: Int(token), into: $0) } }
+        return try RelativeError.of(quantized, sample, moments: moments)
     }
 }

@@ -1,0 +1,28 @@
+import Models
+import Plans
+
+/// Hidden states of the text that is kept to measure with before one layer, in the original model and in the quantized one.
+final class PairedStates {
+    let tokens: CalibrationTokens
+    private(set) var original: HiddenStates
+    private(set) var quantized: HiddenStates
+
+    /// Before the first layer; `pieces` are those of the embedding that are quantized.
+    init(
+        _ tokens: CalibrationTokens, of model: Model, quantizedEmbedding pieces: [HiddenStates.EmbeddingPiece]
+    ) {
+        self.tokens = tokens
+        original = HiddenStates(tokens: tokens.tokens, embedding: model.embedding)
+        quantized = HiddenStates(tokens: tokens.tokens, embedding: model.embedding, replacing: pieces)
+    }
+
+    /// Runs all chunks through one layer of both models.
+    func advance(original layer: BlockEvaluation, quantized quantizedLayer: BlockEvaluation) throws(CompileError) {
+        let next = (HiddenStates(like: original), HiddenStates(like: quantized))
+        for chunk in 0..<tokens.chunkCount {
+            try layer.run(original, rows: tokens.rows(of: chunk), into: next.0)
+            try quantizedLayer.run(quantized, rows: tokens.rows(of: chunk), into: next.1)
+        }
+        (original, quantized) = next
+    }
+}
