@@ -60,7 +60,7 @@ let compilerTargets: [Target] = [
     .executableTarget(
         name: "lathe",
         dependencies: [
-            "Checkpoints", "Compiler", "Decoding", "Lowering", "Plans", "Runtime", "Tokenization",
+            "Checkpoints", "Compiler", "Decoding", "Lowering", "Passes", "Plans", "Runtime", "Tokenization",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ],
         swiftSettings: compilerSettings),

@@ -38,9 +38,19 @@ public struct Compilation: Sendable {
         guard definition.vocabulary.count <= imported.vocabularySize else {
             throw .vocabularyMismatch(tokenizer: definition.vocabulary.count, model: imported.vocabularySize)
         }
-        let folding = FoldNorms(widensMatrices: options.precision == .f32).apply(to: imported)
+        var shared = imported
+        var reports: [PassReport] = []
+        if !options.sharedAttention.isEmpty {
+            // First of all: what is left out has no say in any other pass.
+            let sharing = try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
+                try ShareAttention(options.sharedAttention).apply(to: imported)
+            }
+            shared = sharing.model
+            reports.append(sharing.report)
+        }
+        let folding = FoldNorms(widensMatrices: options.precision == .f32).apply(to: shared)
         let model = folding.model
-        var reports = [folding.report]
+        reports.append(folding.report)
         let chatTemplate = Array((definition.chatTemplate ?? "").utf8)
         let cuts = options.quantization == nil ? [] : model.vocabularyPieces.cuts
         func assembly(_ model: Model, _ choices: [String: MatrixChoice] = [:]) throws(CompileError) -> PlanAssembly {

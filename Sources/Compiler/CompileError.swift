@@ -1,6 +1,7 @@
 import Checkpoints
 import Lowering
 import Models
+import Passes
 import Plans
 import Quantization
 import Runtime
@@ -10,6 +11,7 @@ import Tokenization
 public enum CompileError: Error {
     case checkpoint(CheckpointError)
     case model(ModelError)
+    case sharing(ShareAttentionError)
     case lowering(LoweringError)
     case tokenizer(TokenizerLoweringError)
     case plan(PlanError)
@@ -28,6 +30,7 @@ public enum CompileError: Error {
         switch self {
         case .checkpoint(let error): error.cause
         case .model(let error): error.cause
+        case .sharing(let error): error.cause
         case .lowering(let error): error.cause
         case .tokenizer(let error): error.cause
         case .plan(let error): String(decoding: error.cause, as: UTF8.self)
@@ -46,6 +49,7 @@ public enum CompileError: Error {
         switch self {
         case .checkpoint(let error): error.remedy
         case .model(let error): error.remedy
+        case .sharing(let error): error.remedy
         case .lowering(let error): error.remedy
         case .tokenizer(let error): error.remedy
         case .plan(let error): String(decoding: error.remedy, as: UTF8.self)
@@ -63,6 +67,7 @@ public enum CompileError: Error {
         switch self {
         case .checkpoint(let error): error.exitCode
         case .model(let error): error.exitCode
+        case .sharing(let error): error.exitCode
         case .lowering(let error): error.exitCode
         case .tokenizer(let error): error.exitCode
         case .plan(let error): error.exitCode

@@ -1,4 +1,5 @@
 import Lowering
+import Passes
 
 /// What a compile does to a model.
 public struct CompileOptions: Sendable, Equatable {
@@ -6,10 +7,16 @@ public struct CompileOptions: Sendable, Equatable {
     public var precision: WeightPrecision
     /// Quantization by measurement; nil for none.
     public var quantization: QuantizationOptions?
+    /// Layers that use the attention weights of the layer before them; none where it is empty.
+    public var sharedAttention: [ShareAttention.Span]
 
-    public init(precision: WeightPrecision = .keep, quantization: QuantizationOptions? = nil) {
+    public init(
+        precision: WeightPrecision = .keep, quantization: QuantizationOptions? = nil,
+        sharedAttention: [ShareAttention.Span] = []
+    ) {
         self.precision = precision
         self.quantization = quantization
+        self.sharedAttention = sharedAttention
     }
 }
 

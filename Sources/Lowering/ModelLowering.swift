@@ -40,21 +40,31 @@ public struct ModelLowering: Sendable {
         }
         builder.append(.rotaryTable(frequencies: frequencies, factor: model.rotary.factor, output: rotary))
         var residual = hidden
+        var donor: Donor?
         for (index, block) in model.blocks.enumerated() {
             var place = BlockPlace(name: "layers.\(index)", hidden: hidden, rotary: rotary)
+            var mixed: BufferIndex
+            let output: Linear
             switch block.mixer {
             case .softmaxAttention(let attention):
-                var mixed = try lower(attention, norm: block.mixerNorm, at: place, into: &builder)
-                if index == model.blocks.count - 1 {
-                    // No later layer sees the other rows: the rest of this one is for those whose logits are asked for.
-                    let selected = builder.beginHead(selecting: [hidden, mixed])
-                    (place.hidden, mixed) = (selected[0], selected[1])
-                    residual = place.hidden
+                let lowered = try lower(attention, norm: block.mixerNorm, at: place, into: &builder)
+                donor = Donor(layer: index, state: lowered.state)
+                (mixed, output) = (lowered.mixed, attention.output)
+            case .sharedAttention(let attention):
+                guard let donor, donor.layer == attention.donor else {
+                    throw .noDonor(layer: index, donor: attention.donor)
                 }
-                try addProduct(
-                    attention.output, of: mixed, to: place.hidden, name: "\(place.name).attention.output",
-                    into: &builder)
+                mixed = try lower(attention, of: donor.state, norm: block.mixerNorm, at: place, into: &builder)
+                output = attention.output
             }
+            if index == model.blocks.count - 1 {
+                // No later layer sees the other rows: the rest of this one is for those whose logits are asked for.
+                let selected = builder.beginHead(selecting: [hidden, mixed])
+                (place.hidden, mixed) = (selected[0], selected[1])
+                residual = place.hidden
+            }
+            try addProduct(
+                output, of: mixed, to: place.hidden, name: "\(place.name).attention.output", into: &builder)
             switch block.feedForward {
             case .gated(let gate, let up, let down):
                 try lowerGated(gate, up, down, norm: block.feedForwardNorm, at: place, into: &builder)
@@ -73,10 +83,16 @@ public struct ModelLowering: Sendable {
         let rotary: BufferIndex
     }
 
-    /// Returns the buffer of what the heads return, before the output projection.
+    /// The last layer that computes attention weights.
+    private struct Donor {
+        let layer: Int
+        let state: StateIndex
+    }
+
+    /// Returns the buffer of what the heads return, before the output projection, and the state of keys and values.
     private func lower(
         _ attention: Models.SoftmaxAttention, norm: Norm, at place: BlockPlace, into builder: inout ProgramBuilder
-    ) throws(LoweringError) -> BufferIndex {
+    ) throws(LoweringError) -> (mixed: BufferIndex, state: StateIndex) {
         let name = "\(place.name).attention"
         let projected = try normalizeAndMultiply(
             [attention.query, attention.key, attention.value], norm: norm, input: place.hidden, name: name,
@@ -84,11 +100,9 @@ public struct ModelLowering: Sendable {
         let state = builder.state(
             .keysAndValues(
                 heads: attention.keyHeads, dimensions: attention.dimensions, element: precision.cacheElement))
-        let sharedWidth = attention.queryHeads / attention.keyHeads * attention.dimensions
-        let packing = builder.packing(of: "\(name).output", attention.output.weight)
-        let mixed = builder.buffer(
-            "\(name).mixed", width: attention.queryHeads * attention.dimensions,
-            element: sharedWidth % Packing.blockColumns == 0 ? element(for: packing) : .float32)
+        let mixed = self.mixed(
+            attention.output, queryHeads: attention.queryHeads, keyHeads: attention.keyHeads, name: name, into: &builder
+        )
         builder.append(
             .attend(
                 Plans.SoftmaxAttention(
@@ -97,7 +111,38 @@ public struct ModelLowering: Sendable {
                     keyNorm: try builder.vector("\(name).key_norm", attention.keyNorm?.values),
                     epsilon: attention.queryNorm?.epsilon ?? norm.epsilon, scale: attention.scale,
                     window: attention.window ?? 0, output: mixed)))
+        return (mixed, state)
+    }
+
+    /// The same for attention with the weights of the layer whose state is `donor`: its projection has values alone.
+    private func lower(
+        _ attention: Models.SharedAttention, of donor: StateIndex, norm: Norm, at place: BlockPlace,
+        into builder: inout ProgramBuilder
+    ) throws(LoweringError) -> BufferIndex {
+        let name = "\(place.name).attention"
+        let projected = try normalizeAndMultiply(
+            [attention.value], norm: norm, input: place.hidden, name: name, outputName: "projected", into: &builder)
+        let state = builder.state(
+            .values(heads: attention.keyHeads, dimensions: attention.dimensions, element: precision.cacheElement))
+        let mixed = self.mixed(
+            attention.output, queryHeads: attention.queryHeads, keyHeads: attention.keyHeads, name: name, into: &builder
+        )
+        builder.append(
+            .attendShared(
+                Plans.SharedAttention(
+                    projected: projected, state: state, donor: donor, headMap: attention.headMap, output: mixed)))
         return mixed
+    }
+
+    /// The buffer of what query heads return: quantized where the output projection wants that, and the query heads of a
+    /// key head fill whole groups.
+    private func mixed(
+        _ output: Linear, queryHeads: Int, keyHeads: Int, name: String, into builder: inout ProgramBuilder
+    ) -> BufferIndex {
+        let width = output.weight.columns
+        let fillsGroups = queryHeads / keyHeads * (width / queryHeads) % Packing.blockColumns == 0
+        let packing = builder.packing(of: "\(name).output", output.weight)
+        return builder.buffer("\(name).mixed", width: width, element: fillsGroups ? element(for: packing) : .float32)
     }
 
     private func lowerGated(

@@ -48,6 +48,7 @@ public struct Block: Sendable {
 /// How a layer mixes positions.
 public enum Mixer: Sendable {
     case softmaxAttention(SoftmaxAttention)
+    case sharedAttention(SharedAttention)
 }
 
 /// Softmax attention with grouped-query heads.
@@ -84,6 +85,31 @@ public struct SoftmaxAttention: Sendable {
         self.scale = scale
         self.window = window
     }
+}
+
+/// Attention with the weights of an earlier layer, its donor: it has neither queries nor keys.
+public struct SharedAttention: Sendable {
+    /// The layer whose weights are used: the last one before this that computes any.
+    public var donor: Int
+    /// For each query head the donor's query head whose weights it uses; several may use one.
+    public var headMap: [Int]
+    /// Heads of values, each used by as many query heads.
+    public var keyHeads: Int
+    /// Values a head.
+    public var dimensions: Int
+    public var value: Linear
+    public var output: Linear
+
+    public init(donor: Int, headMap: [Int], keyHeads: Int, dimensions: Int, value: Linear, output: Linear) {
+        self.donor = donor
+        self.headMap = headMap
+        self.keyHeads = keyHeads
+        self.dimensions = dimensions
+        self.value = value
+        self.output = output
+    }
+
+    public var queryHeads: Int { headMap.count }
 }
 
 /// How a layer treats each position by itself.

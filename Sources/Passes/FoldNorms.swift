@@ -23,6 +23,9 @@ public struct FoldNorms: Sendable {
             case .softmaxAttention(var attention):
                 if fold(&block.mixerNorm, into: [\.query, \.key, \.value], of: &attention) { folded += 1 }
                 block.mixer = .softmaxAttention(attention)
+            case .sharedAttention(var attention):
+                if fold(&block.mixerNorm, into: [\.value], of: &attention) { folded += 1 }
+                block.mixer = .sharedAttention(attention)
             }
             switch block.feedForward {
             case .gated(let gate, let up, let down):

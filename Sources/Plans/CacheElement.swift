@@ -36,9 +36,11 @@ public enum CacheElement: UInt32, Sendable, Equatable, CaseIterable {
         return ((keys.partialValue + 63) / 64 * 64, (values.partialValue + 63) / 64 * 64)
     }
 
-    /// Bytes of one head's key and value of one slot, without what rounding adds.
-    public func slotBytes(dimensions: Int) -> Int {
-        (packing.tileBytes(columns: dimensions) ?? 0) / 16
-            + Int(lathe_value_bytes(packing.kernelPacking, max(0, dimensions)))
+    /// Bytes of one head's key and of its value of one slot, without what rounding adds.
+    func slotBytes(dimensions: Int) -> (key: Int, value: Int) {
+        (
+            (packing.tileBytes(columns: dimensions) ?? 0) / 16,
+            Int(lathe_value_bytes(packing.kernelPacking, max(0, dimensions)))
+        )
     }
 }

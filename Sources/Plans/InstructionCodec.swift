@@ -8,6 +8,7 @@ enum Opcode: UInt32, CaseIterable {
     case gate = 8
     case selectRows = 9
     case attend = 10
+    case attendShared = 11
 }
 
 extension Instruction {
@@ -58,6 +59,13 @@ extension Instruction {
             writer.float(attention.scale)
             writer.number32(attention.window)
             writer.number32(attention.output.value)
+        case .attendShared(let attention):
+            writer.unsigned(Opcode.attendShared.rawValue)
+            writer.number32(attention.projected.value)
+            writer.number32(attention.state.value)
+            writer.number32(attention.donor.value)
+            writer.number32(attention.headMap.count)
+            writer.number32(attention.output.value)
         case .gate(let input, let output):
             writer.unsigned(Opcode.gate.rawValue)
             writer.number32(input.value)
@@ -70,8 +78,10 @@ extension Instruction {
         writer.zeros(start + Instruction.recordBytes - writer.bytes.count)
     }
 
-    /// Reads one record; `place` names the instruction in errors.
-    init(_ reader: inout ByteReader, at place: PlanError.Place) throws(PlanError) {
+    /// Reads one record, and from `headMaps` the entries that belong to it; `place` names the instruction in errors.
+    init(
+        _ reader: inout ByteReader, headMaps: inout ByteReader, at place: PlanError.Place
+    ) throws(PlanError) {
         let end = reader.position + Instruction.recordBytes
         let word = try reader.unsigned32()
         guard let opcode = Opcode(rawValue: word) else {
@@ -113,12 +123,36 @@ extension Instruction {
                     queryNorm: try Instruction.optionalTensor(&reader),
                     keyNorm: try Instruction.optionalTensor(&reader), epsilon: try reader.float(),
                     scale: try reader.float(), window: try reader.number32(), output: try BufferIndex(&reader)))
+        case .attendShared:
+            let projected = try BufferIndex(&reader)
+            let state = StateIndex(try reader.number32())
+            let donor = StateIndex(try reader.number32())
+            let headMap = try Instruction.headMap(count: try reader.number32(), &headMaps, at: place)
+            self = .attendShared(
+                SharedAttention(
+                    projected: projected, state: state, donor: donor, headMap: headMap,
+                    output: try BufferIndex(&reader)))
         case .gate:
             self = .gate(input: try BufferIndex(&reader), output: try BufferIndex(&reader))
         case .selectRows:
             self = .selectRows(input: try BufferIndex(&reader), output: try BufferIndex(&reader))
         }
         try reader.zeros(end - reader.position)
+    }
+
+    private static func headMap(
+        count: Int, _ headMaps: inout ByteReader, at place: PlanError.Place
+    ) throws(PlanError) -> [Int] {
+        let entries = headMaps.remaining / 4
+        guard count <= entries else {
+            throw PlanError(
+                .invalid, "the head maps have an entry for every query head", at: place, expected: .range(0, entries),
+                found: .number(count))
+        }
+        var map: [Int] = []
+        map.reserveCapacity(count)
+        for _ in 0..<count { map.append(try headMaps.number32()) }
+        return map
     }
 
     private static func encode(_ tensor: TensorIndex?, to writer: inout ByteWriter) {

@@ -54,7 +54,9 @@ struct InstructionVerifier {
     /// How many values of each buffer's rows this phase has written so far, from the first one on.
     private(set) var written: [Int]
     /// Which states have been attended so far.
-    private(set) var attended: [Bool]
+    var attended: [Bool]
+    /// The last attention that computed weights.
+    var donor: SoftmaxAttention?
     /// The buffer that is being embedded into while tables for its last tokens are still to come, and the token after those
     /// that have come.
     private var embedding: (output: BufferIndex, end: Int)?
@@ -139,6 +141,8 @@ struct InstructionVerifier {
             try checkWritten(output, values: accumulate ? column + rows : column, at: place)
         case .attend(let attention):
             try check(attention, at: place)
+        case .attendShared(let attention):
+            try check(attention, at: place)
         case .gate(let input, let output):
             let half = try buffer(output, at: place)
             try checkFloat(input, width: 2 * half.width, at: place)
@@ -173,48 +177,6 @@ struct InstructionVerifier {
             found: .number(embedding.end))
     }
 
-    private mutating func check(_ attention: SoftmaxAttention, at place: PlanError.Place) throws(PlanError) {
-        try checkBodyOnly(at: place)
-        let dimensions = try checkProjected(
-            attention.projected, state: attention.state, queryHeads: attention.queryHeads, at: place)
-        try checkFloat(attention.rotary, width: dimensions, at: place)
-        try checkVector(attention.queryNorm, count: dimensions, at: place)
-        try checkVector(attention.keyNorm, count: dimensions, at: place)
-        if attention.queryNorm != nil || attention.keyNorm != nil {
-            try checkEpsilon(attention.epsilon, at: place)
-        } else {
-            try checkFinite(attention.epsilon, at: place)
-        }
-        try checkFinite(attention.scale, at: place)
-        guard attention.window >= 0, attention.window <= Int(Int32.max) else {
-            throw PlanError(
-                .invalid, "the window is within its limit", at: place, expected: .range(0, Int(Int32.max)),
-                found: .number(attention.window))
-        }
-        guard !attended[attention.state.value] else {
-            throw PlanError(
-                .invalid, "every state is attended once a step", at: place, found: .number(attention.state.value))
-        }
-        attended[attention.state.value] = true
-        let output = try buffer(attention.output, at: place)
-        try equal(
-            output.width, attention.queryHeads * dimensions, "attention returns a value for every query", at: place)
-        if output.element == .quantized {
-            // Threads quantize the query heads of one key head by themselves: groups may not reach over.
-            try equal(
-                width(ofQueriesPerKeyHead: attention.queryHeads, dimensions, state: attention.state)
-                    % Packing.blockColumns,
-                0, "the query heads of a key head fill whole groups", at: place)
-        }
-    }
-
-    /// Values of the query heads that share a key head; the state and its divisibility are checked.
-    private func width(ofQueriesPerKeyHead queryHeads: Int, _ dimensions: Int, state: StateIndex) -> Int {
-        switch program.states[state.value] {
-        case .keysAndValues(let heads, _, _): queryHeads / heads * dimensions
-        }
-    }
-
     private func checkSelectRows(input: BufferIndex, output: BufferIndex, at place: PlanError.Place) throws(PlanError) {
         guard case .head(let writtenByBody) = phase else {
             throw PlanError(.invalid, "rows are selected in the head", at: place)
@@ -230,37 +192,5 @@ struct InstructionVerifier {
         }
         try equal(target.width, source.width, "selected rows keep their width", at: place)
         try checkElement(output, source.element, at: place)
-    }
-
-    /// Checks the queries, keys and values of one state; returns the dimensions of a head.
-    private func checkProjected(
-        _ projected: BufferIndex, state: StateIndex, queryHeads: Int, at place: PlanError.Place
-    ) throws(PlanError) -> Int {
-        guard program.states.indices.contains(state.value) else {
-            throw PlanError(
-                .invalid, "a state exists", at: place, expected: .range(0, program.states.count - 1),
-                found: .number(state.value))
-        }
-        switch program.states[state.value] {
-        case .keysAndValues(let heads, let dimensions, _):
-            let width = try buffer(projected, at: place).width
-            // Bounded by the width first, so that the sums and products below stay in range.
-            guard queryHeads >= 1, queryHeads <= width, heads <= width, dimensions <= width else {
-                throw PlanError(
-                    .invalid, "the heads fit the projection", at: place, expected: .number(width),
-                    found: .number(queryHeads))
-            }
-            guard queryHeads % heads == 0 else {
-                throw PlanError(
-                    .invalid, "query heads are a multiple of the key heads", at: place, expected: .number(heads),
-                    found: .number(queryHeads))
-            }
-            let (expected, overflow) = (queryHeads + 2 * heads).multipliedReportingOverflow(by: dimensions)
-            guard !overflow else {
-                throw PlanError(.invalid, "the heads fit the projection", at: place, found: .number(queryHeads))
-            }
-            try checkFloat(projected, width: expected, at: place)
-            return dimensions
-        }
     }
 }

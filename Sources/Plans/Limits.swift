@@ -13,6 +13,8 @@ public struct Limits: Sendable, Equatable {
     public var states = 1 << 14
     /// Instructions of body and head together.
     public var instructions = 1 << 18
+    /// Entries of all head maps together.
+    public var headMapEntries = 1 << 20
     /// Bytes of one name.
     public var nameBytes = 1024
     /// Values in one row of a buffer, rows and columns of a matrix, entries of the vocabulary.
@@ -36,7 +38,9 @@ public struct Limits: Sendable, Equatable {
                 Limits.product(buffers, Limits.sum(ProgramDecoder.bufferBytes, nameBytes)),
                 Limits.sum(
                     Limits.product(states, ProgramDecoder.stateBytes),
-                    Limits.product(instructions, Instruction.recordBytes))))
+                    Limits.sum(
+                        Limits.product(instructions, Instruction.recordBytes),
+                        Limits.product(headMapEntries, ProgramDecoder.headMapEntryBytes)))))
     }
 
     /// Bytes that the tensors section can need within these limits.

@@ -100,12 +100,6 @@ public struct Buffer: Sendable, Equatable {
     }
 }
 
-/// What a sequence remembers for one mixer, kept by a session.
-public enum MixerState: Sendable, Equatable {
-    /// Keys and values of softmax attention. A head's keys are a packed matrix, its values rows (kernels.h).
-    case keysAndValues(heads: Int, dimensions: Int, element: CacheElement)
-}
-
 /// The operands of softmax attention.
 ///
 /// Each row of `projected` (queries | keys | values) is split into heads; query and key heads go through RMSNorm where
@@ -144,6 +138,30 @@ public struct SoftmaxAttention: Sendable, Equatable {
     }
 }
 
+/// The operands of attention with the weights of another one, its donor: the last `attend` before it.
+///
+/// Each row of `projected` is split into the state's heads of values, which become the state's uncommitted slots; then
+/// each query head weighs the values of the positions that the donor's rows see with what the donor made of them.
+public struct SharedAttention: Sendable, Equatable {
+    public var projected: BufferIndex
+    public var state: StateIndex
+    /// The donor's state.
+    public var donor: StateIndex
+    /// For each query head the donor's query head whose weights it uses.
+    public var headMap: [Int]
+    /// As many query heads times the state's dimensions wide; it may be quantized where the query heads of one head of
+    /// values fill whole groups of 32.
+    public var output: BufferIndex
+
+    public init(projected: BufferIndex, state: StateIndex, donor: StateIndex, headMap: [Int], output: BufferIndex) {
+        self.projected = projected
+        self.state = state
+        self.donor = donor
+        self.headMap = headMap
+        self.output = output
+    }
+}
+
 /// One phase of a step: all threads run it, then all wait for each other.
 ///
 /// Inputs are buffers written earlier in the same step; quantized outputs are quantized as they are written.
@@ -167,6 +185,8 @@ public enum Instruction: Sendable, Equatable {
         accumulate: Bool)
     /// Softmax attention with the keys and values of a state, which it first extends by the step's rows.
     case attend(SoftmaxAttention)
+    /// Attention with the weights that the last `attend` computed, over the values of a state of its own.
+    case attendShared(SharedAttention)
     /// SwiGLU over rows that hold gate | up; the output, half as wide, may be quantized.
     case gate(input: BufferIndex, output: BufferIndex)
     /// output[i] = input[row asked for i]: from the step's rows to the head's rows.

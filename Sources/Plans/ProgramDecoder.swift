@@ -1,12 +1,14 @@
 /// Reads the program and tensors sections. What it returns has the right form; the verifier checks what it means.
 enum ProgramDecoder {
     static let keysAndValues: UInt32 = 0
+    static let values: UInt32 = 1
     static let vector: UInt32 = 0
     static let matrix: UInt32 = 1
 
     static let programHeaderBytes = 64
     static let bufferBytes = 32
     static let stateBytes = 16
+    static let headMapEntryBytes = 4
     static let tensorsHeaderBytes = 16
     static let tensorBytes = 40
 
@@ -25,12 +27,13 @@ enum ProgramDecoder {
         let contextLength = try reader.number64()
         let arenaBytes = try reader.number64()
         let nameBytes = try reader.number32()
-        try reader.zeros(12)
+        let headMapEntries = try count(&reader, limit: limits.headMapEntries)
+        try reader.zeros(8)
         // Counts are below 2^32 and records small: the sum stays far below 2^63.
         try expect(
             reader,
             bytes: bufferCount * bufferBytes + stateCount * stateBytes
-                + (bodyCount + headCount) * Instruction.recordBytes + nameBytes)
+                + (bodyCount + headCount) * Instruction.recordBytes + headMapEntries * headMapEntryBytes + nameBytes)
 
         var buffers: [Buffer] = []
         buffers.reserveCapacity(bufferCount)
@@ -44,12 +47,26 @@ enum ProgramDecoder {
         var states: [MixerState] = []
         states.reserveCapacity(stateCount)
         for index in 0..<stateCount { states.append(try state(&reader, index: index)) }
+        // The maps lie behind the instructions that they belong to.
+        var headMaps = reader
+        _ = try headMaps.slice((bodyCount + headCount) * Instruction.recordBytes)
+        headMaps = ByteReader(try headMaps.slice(headMapEntries * headMapEntryBytes), section: headMaps.section)
         var body: [Instruction] = []
         body.reserveCapacity(bodyCount)
-        for index in 0..<bodyCount { body.append(try Instruction(&reader, at: .body(index))) }
+        for index in 0..<bodyCount {
+            body.append(try Instruction(&reader, headMaps: &headMaps, at: .body(index)))
+        }
         var head: [Instruction] = []
         head.reserveCapacity(headCount)
-        for index in 0..<headCount { head.append(try Instruction(&reader, at: .head(index))) }
+        for index in 0..<headCount {
+            head.append(try Instruction(&reader, headMaps: &headMaps, at: .head(index)))
+        }
+        guard headMaps.remaining == 0 else {
+            throw PlanError(
+                .invalid, "every entry of the head maps belongs to an instruction", at: .program,
+                found: .number(headMaps.remaining / headMapEntryBytes))
+        }
+        _ = try reader.slice(headMapEntries * headMapEntryBytes)
         for index in 0..<bufferCount { buffers[index].name = [UInt8](try reader.slice(nameLengths[index])) }
         try expect(reader, bytes: 0)
         return Program(
@@ -118,7 +135,7 @@ enum ProgramDecoder {
 
     private static func state(_ reader: inout ByteReader, index: Int) throws(PlanError) -> MixerState {
         let kind = try reader.unsigned32()
-        guard kind == keysAndValues else {
+        guard kind == keysAndValues || kind == values else {
             throw PlanError(.unsupported, "the kind of state is known", at: .state(index), found: .number(Int(kind)))
         }
         let heads = try reader.number32()
@@ -129,7 +146,9 @@ enum ProgramDecoder {
                 .unsupported, "the element type of the cache is known", at: .state(index),
                 found: .number(Int(elementNumber)))
         }
-        return .keysAndValues(heads: heads, dimensions: dimensions, element: element)
+        return kind == keysAndValues
+            ? .keysAndValues(heads: heads, dimensions: dimensions, element: element)
+            : .values(heads: heads, dimensions: dimensions, element: element)
     }
 
     private static func tensor(

@@ -16,7 +16,11 @@ enum ProgramEncoder {
         writer.number64(program.contextLength)
         writer.number64(program.arenaBytes)
         writer.number32(names)
-        writer.zeros(12)
+        let headMaps = (program.body + program.head).flatMap { instruction -> [Int] in
+            if case .attendShared(let attention) = instruction { attention.headMap } else { [] }
+        }
+        writer.number32(headMaps.count)
+        writer.zeros(8)
         for buffer in program.buffers {
             writer.unsigned(buffer.element.rawValue)
             writer.unsigned(buffer.rows.rawValue)
@@ -26,16 +30,14 @@ enum ProgramEncoder {
             writer.zeros(4)
         }
         for state in program.states {
-            switch state {
-            case .keysAndValues(let heads, let dimensions, let element):
-                writer.unsigned(ProgramDecoder.keysAndValues)
-                writer.number32(heads)
-                writer.number32(dimensions)
-                writer.unsigned(element.rawValue)
-            }
+            writer.unsigned(state.holdsKeys ? ProgramDecoder.keysAndValues : ProgramDecoder.values)
+            writer.number32(state.heads)
+            writer.number32(state.dimensions)
+            writer.unsigned(state.element.rawValue)
         }
         for instruction in program.body { instruction.encode(to: &writer) }
         for instruction in program.head { instruction.encode(to: &writer) }
+        for donorHead in headMaps { writer.number32(donorHead) }
         for buffer in program.buffers { writer.append(buffer.name) }
         return writer.bytes
     }

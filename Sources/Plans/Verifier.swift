@@ -13,6 +13,7 @@ struct Verifier {
         try checkBuffers()
         try checkStates()
         try checkInstructions()
+        try checkKeptWeights()
         try checkMemoryPlan()
     }
 
@@ -73,31 +74,35 @@ struct Verifier {
         var total = 0
         for (index, state) in program.states.enumerated() {
             let place = PlanError.Place.state(index)
-            switch state {
-            case .keysAndValues(let heads, let dimensions, let element):
-                try check(heads, from: 1, to: limits.width, "the number of heads is within its limit", at: place)
-                try check(
-                    dimensions, from: 2, to: limits.width, "the dimensions of a head are within their limit", at: place)
-                guard dimensions % 2 == 0 else {
-                    throw PlanError(
-                        .invalid, "the dimensions of a head are even", at: place, found: .number(dimensions))
-                }
-                guard element.allows(dimensions: dimensions) else {
-                    throw PlanError(
-                        .invalid, "the dimensions of a head with an int8 cache are a multiple of 32", at: place,
-                        found: .number(dimensions))
-                }
-                // Positions and both factors are at most 2^24 by standard limits, yet a caller may raise those.
-                let slots = program.contextLength.addingReportingOverflow(program.maximumRows)
-                guard !slots.overflow, let bytes = state.byteCount(slots: slots.partialValue) else {
-                    throw PlanError(.invalid, "the size of a state can be computed", at: place)
-                }
-                let sum = total.addingReportingOverflow(bytes)
-                guard !sum.overflow else {
-                    throw PlanError(.invalid, "the size of all states can be computed", at: place)
-                }
-                total = sum.partialValue
+            let dimensions = state.dimensions
+            try check(state.heads, from: 1, to: limits.width, "the number of heads is within its limit", at: place)
+            try check(
+                dimensions, from: 2, to: limits.width, "the dimensions of a head are within their limit", at: place)
+            guard dimensions % 2 == 0 else {
+                throw PlanError(.invalid, "the dimensions of a head are even", at: place, found: .number(dimensions))
             }
+            guard state.element.allows(dimensions: dimensions) else {
+                throw PlanError(
+                    .invalid, "the dimensions of a head with an int8 cache are a multiple of 32", at: place,
+                    found: .number(dimensions))
+            }
+            // Positions and both factors are at most 2^24 by standard limits, yet a caller may raise those.
+            let slots = program.contextLength.addingReportingOverflow(program.maximumRows)
+            guard !slots.overflow, let bytes = state.byteCount(slots: slots.partialValue) else {
+                throw PlanError(.invalid, "the size of a state can be computed", at: place)
+            }
+            let sum = total.addingReportingOverflow(bytes)
+            guard !sum.overflow else {
+                throw PlanError(.invalid, "the size of all states can be computed", at: place)
+            }
+            total = sum.partialValue
+        }
+    }
+
+    /// What receivers need of their donors can be kept; the instructions have been checked.
+    private func checkKeptWeights() throws(PlanError) {
+        guard program.keptWeightBytes(capacity: program.contextLength) != nil else {
+            throw PlanError(.invalid, "the size of kept weights can be computed", at: .program)
         }
     }
 
@@ -123,20 +128,5 @@ extension Program {
     /// "Verification"); `weightsBytes` is the size of the weights section that it is for.
     public func verify(weightsBytes: Int, limits: Limits = .standard) throws(PlanError) {
         try Verifier(program: self, weightsBytes: weightsBytes, limits: limits).verify()
-    }
-}
-
-extension MixerState {
-    /// Bytes that the state takes for a number of positions, or nil where the size overflows: keys and values, slots
-    /// rounded up to a multiple of 16.
-    public func byteCount(slots: Int) -> Int? {
-        switch self {
-        case .keysAndValues(let heads, let dimensions, let element):
-            guard heads > 0, let head = element.headBytes(slots: slots, dimensions: dimensions) else { return nil }
-            let both = head.keys.addingReportingOverflow(head.values)
-            let (bytes, overflow) = both.partialValue.multipliedReportingOverflow(by: heads)
-            guard !both.overflow, !overflow else { return nil }
-            return bytes
-        }
     }
 }

@@ -33,6 +33,12 @@ struct AttentionTile {
 
     var queries: Int { rows.count * group }
 
+    /// The row that one of its queries belongs to: queries go by row, then by head.
+    func row(of query: Int) -> Int { rows.lowerBound + query / group }
+
+    /// The number of a query's head among all of its row.
+    func queryHead(of query: Int) -> Int { keyHead * group + query % group }
+
     /// Those of its rows whose slots lie in a segment.
     func rows(in segment: Int, step: Step) -> Range<Int> {
         let first = segment * AttentionTiling.segment - step.committed

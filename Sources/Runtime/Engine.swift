@@ -20,6 +20,8 @@ public final class Engine: @unchecked Sendable {
     let replicaBytes: Int
     /// Whether each logit is final as soon as a product has written it.
     let headWritesLogitsOnce: Bool
+    /// The attentions whose weights others use, at the index of their state.
+    let donors: [SoftmaxAttention?]
     /// Values of the vector that enters the first layer; nil where the program embeds at several widths, or never.
     let embeddingWidth: Int?
 
@@ -41,6 +43,7 @@ public final class Engine: @unchecked Sendable {
             BufferPlace(plan.program.buffers[$0], replicaOffset: replicas.offsets[$0])
         }
         self.headWritesLogitsOnce = Engine.headWritesLogitsOnce(plan.program)
+        self.donors = plan.program.donors
         self.embeddingWidth = Engine.embeddingWidth(of: plan.program)
         self.pool = try ThreadPool(threadCount: threadCount)
     }

@@ -1,54 +1,55 @@
 import Kernels
 import Plans
 
-/// The operands of one `attend`, its vectors found.
-struct HeadOperands {
-    let operands: SoftmaxAttention
-    let queryNorm: UnsafePointer<Float>?
-    let keyNorm: UnsafePointer<Float>?
-
-    init(_ operands: SoftmaxAttention, engine: Engine) {
-        self.operands = operands
-        queryNorm = engine.vector(operands.queryNorm)
-        keyNorm = engine.vector(operands.keyNorm)
-    }
-}
-
 extension Execution {
     /// Stores the keys and values of all rows: a unit of work is a tile of rows with one key head.
-    func storeKeysAndValues(_ attention: HeadOperands, cache: borrowing KeyValueCache) {
+    func storeKeysAndValues(_ attention: AttentionOperands, cache: borrowing KeyValueCache) {
         let (count, heads) = (session.step.rows.count, cache.heads)
         let tiles = (count + Packing.tileRows - 1) / Packing.tileRows
         forEachUnit(of: tiles * heads) { unit in
             let first = unit / heads * Packing.tileRows
             let tile = AttentionTile(
                 rows: first..<min(first + Packing.tileRows, count), keyHead: unit % heads,
-                group: attention.operands.queryHeads / heads)
+                group: attention.queryHeads / heads)
             store(attention, tile.rows, tile, cache: cache)
         }
     }
 
-    /// Writes the keys and values of some rows of a tile, at most 16, to their slots.
+    /// Writes the keys, where there are any, and values of some rows of a tile, at most 16, to their slots.
     func store(
-        _ attention: HeadOperands, _ rows: Range<Int>, _ tile: AttentionTile, cache: borrowing KeyValueCache
+        _ attention: AttentionOperands, _ rows: Range<Int>, _ tile: AttentionTile, cache: borrowing KeyValueCache
     ) {
         guard !rows.isEmpty else { return }
-        let (dimensions, projected) = (cache.dimensions, attention.operands.projected)
+        let dimensions = cache.dimensions
         let slot = session.step.committed + rows.lowerBound
-        let firstKey = cache.heads * tile.group * dimensions
+        // Values come last in a row of the projection.
+        var firstValue = tile.keyHead * dimensions
+        if case .computed(let operands) = attention.weights {
+            let firstKey = attention.queryHeads * dimensions
+            storeKeys(operands, rows, tile, from: firstKey, slot: slot, cache: cache)
+            firstValue += firstKey + cache.heads * dimensions
+        }
+        cache.storeValues(
+            floats(attention.projected, row: rows.lowerBound) + firstValue,
+            stride: engine.buffers[attention.projected.value].stride / 4, count: rows.count, head: tile.keyHead,
+            slot: slot, kernels: engine.kernels)
+    }
+
+    /// `firstKey` is the place of the first head's key in a row of the projection.
+    private func storeKeys(
+        _ operands: HeadOperands, _ rows: Range<Int>, _ tile: AttentionTile, from firstKey: Int, slot: Int,
+        cache: borrowing KeyValueCache
+    ) {
+        let dimensions = cache.dimensions
         let rotated = session.scratch.attention(thread: thread).keys
         for row in rows {
             normalizeAndRotate(
-                floats(projected, row: row) + firstKey + tile.keyHead * dimensions, norm: attention.keyNorm, attention,
-                row: row, dimensions, into: rotated + (row - rows.lowerBound) * dimensions)
+                floats(operands.operands.projected, row: row) + firstKey + tile.keyHead * dimensions,
+                norm: operands.keyNorm, operands, row: row, dimensions,
+                into: rotated + (row - rows.lowerBound) * dimensions)
         }
         cache.storeKeys(
             rotated, stride: dimensions, count: rows.count, head: tile.keyHead, slot: slot, kernels: engine.kernels)
-        let firstValue = firstKey + (cache.heads + tile.keyHead) * dimensions
-        cache.storeValues(
-            floats(projected, row: rows.lowerBound) + firstValue,
-            stride: engine.buffers[projected.value].stride / 4, count: rows.count, head: tile.keyHead, slot: slot,
-            kernels: engine.kernels)
     }
 
     /// One query or key head on its way from the projection.

@@ -55,7 +55,9 @@ struct Execution {
             multiply(
                 input: input, weight: weight, bias: bias, output: output, column: column, accumulate: accumulate)
         case .attend(let attention):
-            attend(attention)
+            attend(AttentionOperands(attention, engine: engine))
+        case .attendShared(let attention):
+            if let operands = AttentionOperands(attention, engine: engine) { attend(operands) }
         case .gate(let input, let output):
             gate(input: input, output: output)
         case .selectRows(let input, let output):

@@ -1,7 +1,8 @@
 import Kernels
 import Plans
 
-/// The keys and values of one softmax-attention layer: committed slots first, then the slots of the step under way.
+/// The keys and values of one attention layer, or its values alone where it has its weights from another one: committed
+/// slots first, then the slots of the step under way.
 ///
 /// Per head, keys are a packed matrix (its rows the slots, its columns the dimensions) and values are rows (kernels.h), so
 /// that one head's cache is two sequential streams. Slots that were never written hold zeros: all of it is finite.
@@ -9,39 +10,42 @@ struct KeyValueCache: ~Copyable {
     let heads: Int
     let dimensions: Int
     let element: CacheElement
+    let holdsKeys: Bool
+    /// Bytes that one position takes.
+    let bytesPerPosition: Int
     private let keyTileBytes: Int
     private let valueBytes: Int
     private let headBytes: (keys: Int, values: Int)
     private let storage: PageStorage
 
-    /// Room for `slots` slots. Throws `cacheElement` where the element does not allow the dimensions, or `outOfMemory`.
-    init(heads: Int, dimensions: Int, element: CacheElement, slots: Int) throws(RuntimeError) {
-        let sizes = try KeyValueCache.sizes(heads: heads, dimensions: dimensions, element: element, slots: slots)
+    /// Room for `slots` slots of what `state` says. Throws `cacheElement` where the element does not allow the
+    /// dimensions, or `outOfMemory`.
+    init(_ state: MixerState, slots: Int) throws(RuntimeError) {
+        let sizes = try KeyValueCache.sizes(state, slots: slots)
         storage = try PageStorage(byteCount: sizes.byteCount)
-        self.heads = heads
-        self.dimensions = dimensions
-        self.element = element
+        heads = state.heads
+        dimensions = state.dimensions
+        element = state.element
+        holdsKeys = state.holdsKeys
+        bytesPerPosition = state.bytesPerPosition
         headBytes = sizes.head
         keyTileBytes = sizes.keyTile
-        valueBytes = Int(lathe_value_bytes(element.packing.kernelPacking, dimensions))
+        valueBytes = Int(lathe_value_bytes(state.element.packing.kernelPacking, state.dimensions))
     }
 
     private static func sizes(
-        heads: Int, dimensions: Int, element: CacheElement, slots: Int
+        _ state: MixerState, slots: Int
     ) throws(RuntimeError) -> (keyTile: Int, head: (keys: Int, values: Int), byteCount: Int) {
-        guard element.allows(dimensions: dimensions), let keyTile = element.packing.tileBytes(columns: dimensions)
-        else { throw .cacheElement(element, dimensions: dimensions) }
-        let state = MixerState.keysAndValues(heads: heads, dimensions: dimensions, element: element)
-        guard let head = element.headBytes(slots: slots, dimensions: dimensions),
-            let byteCount = state.byteCount(slots: slots)
-        else { throw .outOfMemory(bytes: Int.max) }
+        guard state.element.allows(dimensions: state.dimensions),
+            let keyTile = state.element.packing.tileBytes(columns: state.dimensions)
+        else { throw .cacheElement(state.element, dimensions: state.dimensions) }
+        guard let head = state.headBytes(slots: slots), let byteCount = state.byteCount(slots: slots) else {
+            throw .outOfMemory(bytes: Int.max)
+        }
         return (keyTile, head, byteCount)
     }
 
-    /// Bytes that one position takes.
-    var bytesPerPosition: Int { heads * element.slotBytes(dimensions: dimensions) }
-
-    /// Packed keys of one head from the tile of 16 slots that begins at `slot` on.
+    /// Packed keys of one head from the tile of 16 slots that begins at `slot` on; the cache holds keys.
     func keys(head: Int, fromTileAt slot: Int = 0) -> UnsafeMutablePointer<UInt8> {
         (storage.base + head * headBytes.keys + slot / Packing.tileRows * keyTileBytes)
             .assumingMemoryBound(to: UInt8.self)

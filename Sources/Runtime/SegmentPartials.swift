@@ -50,12 +50,19 @@ struct SegmentPartials: ~Copyable {
 }
 
 extension Program {
-    /// How each attention of the body is tiled, its key heads and their dimensions.
+    /// How each attention of the body is tiled, its heads of keys and values, and their dimensions.
     var attentions: [(tiling: AttentionTiling, keyHeads: Int, dimensions: Int)] {
         var found: [(tiling: AttentionTiling, keyHeads: Int, dimensions: Int)] = []
-        for case .attend(let attention) in body {
-            guard case .keysAndValues(let keyHeads, let dimensions, _) = states[attention.state.value] else { continue }
-            found.append((AttentionTiling(queryHeads: attention.queryHeads, keyHeads: keyHeads), keyHeads, dimensions))
+        for instruction in body {
+            let (queryHeads, index): (Int, StateIndex)
+            switch instruction {
+            case .attend(let attention): (queryHeads, index) = (attention.queryHeads, attention.state)
+            case .attendShared(let attention): (queryHeads, index) = (attention.headMap.count, attention.state)
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: continue
+            }
+            let state = states[index.value]
+            found.append(
+                (AttentionTiling(queryHeads: queryHeads, keyHeads: state.heads), state.heads, state.dimensions))
         }
         return found
     }

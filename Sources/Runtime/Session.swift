@@ -17,6 +17,7 @@ public final class Session {
     let arena: PageStorage
     let scratch: ThreadScratch
     let partials: SegmentPartials
+    let kept: KeptWeights
     /// Every thread's copies of what a few rows hold, `Engine.replicaBytes` each.
     let replicas: PageStorage
     /// Looks at logits as the head computes them, where only the most likely tokens are asked for.
@@ -41,6 +42,7 @@ public final class Session {
         caches = try CacheList(states: program.states, element: cache, slots: capacity + program.maximumRows)
         scratch = try ThreadScratch(engine: engine)
         partials = try SegmentPartials(program: program, capacity: capacity)
+        kept = try KeptWeights(program: program, capacity: capacity)
     }
 
     /// Runs the body of the program over `rows`; their logits can be asked for until the next call.
@@ -138,6 +140,10 @@ public final class Session {
     /// Bytes of state that each committed position takes, over all layers.
     public var stateBytesPerPosition: Int { caches.bytesPerPosition }
 
+    /// Bytes of memory for attention weights that other layers use. Pages of it are taken from the system when a step first
+    /// needs them: rows times query heads times positions, rounded up to segments of 256.
+    public var keptWeightBytes: Int { kept.byteCount }
+
     private func run(_ instructions: [Instruction]) {
         engine.pool.run { [self] thread in
             Execution(session: self, thread: thread).run(instructions)
@@ -158,9 +164,8 @@ private struct CacheList: ~Copyable {
     /// Caches of `element`, or of what each state says where it is nil.
     init(states: [MixerState], element: CacheElement?, slots: Int) throws(RuntimeError) {
         caches = .allocate(capacity: max(1, states.count))
-        for case .keysAndValues(let heads, let dimensions, let own) in states {
-            let cache = try KeyValueCache(
-                heads: heads, dimensions: dimensions, element: element ?? own, slots: slots)
+        for state in states {
+            let cache = try KeyValueCache(state.with(element: element ?? state.element), slots: slots)
             (caches + count).initialize(to: cache)
             count += 1
         }

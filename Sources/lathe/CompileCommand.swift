@@ -20,13 +20,21 @@ struct CompileCommand: ParsableCommand {
         help: "keep (no weight changes its value; the default), bf16, f32, or so many bits: w8, w6, w5, w4, w3, w2.")
     var weights: WeightPrecision?
 
+    @Option(
+        help: ArgumentHelp(
+            "Layers that use the attention weights of the layer before them, as A-B,C-D, counted from 0; or off.",
+            valueName: "spans"))
+    var shareAttention: SharedSpans = .off
+
     @OptionGroup var quantization: QuantizationArguments
 
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        if weights != nil, try quantization.options() != nil {
-            throw ValidationError("--weights and a target exclude each other.")
+        guard try quantization.options() != nil else { return }
+        if weights != nil { throw ValidationError("--weights and a target exclude each other.") }
+        if !shareAttention.spans.isEmpty {
+            throw ValidationError("--share-attention and a target exclude each other: use --weights.")
         }
     }
 
@@ -38,7 +46,9 @@ struct CompileCommand: ParsableCommand {
             Interruption.endsProcess()
             let compilation = Compilation(
                 source: source, destination: plan,
-                options: CompileOptions(precision: weights ?? .keep, quantization: try quantization.options()))
+                options: CompileOptions(
+                    precision: weights ?? .keep, quantization: try quantization.options(),
+                    sharedAttention: shareAttention.spans))
             let report: CompileReport
             do {
                 defer { bar.finish() }

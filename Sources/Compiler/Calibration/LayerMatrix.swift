@@ -3,7 +3,7 @@ import Models
 /// The matrices of one layer that have an input of their own, in the order in which they run: each is one tensor of the
 /// program.
 enum LayerMatrix: Int, CaseIterable, Sendable {
-    /// Queries, keys and values.
+    /// Queries, keys and values; values alone where weights are shared.
     case projection
     case attentionOutput
     /// Gate and up.
@@ -35,7 +35,9 @@ enum LayerMatrix: Int, CaseIterable, Sendable {
         switch (self, block.mixer, block.feedForward) {
         case (.projection, .softmaxAttention(let attention), _):
             [attention.query.weight, attention.key.weight, attention.value.weight]
+        case (.projection, .sharedAttention(let attention), _): [attention.value.weight]
         case (.attentionOutput, .softmaxAttention(let attention), _): [attention.output.weight]
+        case (.attentionOutput, .sharedAttention(let attention), _): [attention.output.weight]
         case (.gateUp, _, .gated(let gate, let up, _)): [gate.weight, up.weight]
         case (.down, _, .gated(_, _, let down)): [down.weight]
         }

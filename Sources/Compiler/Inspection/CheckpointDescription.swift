@@ -58,6 +58,7 @@ public struct CheckpointDescription: Sendable {
                 ("projection_biases", .boolean(attention.query.bias != nil)),
                 ("windows", .array(windows(of: model))),
             ]
+        case .sharedAttention: break
         }
         switch block.feedForward {
         case .gated(let gate, _, _): sizes.append(("feed_forward_size", .count(gate.weight.rows)))
@@ -74,6 +75,7 @@ public struct CheckpointDescription: Sendable {
             case .softmaxAttention(let attention):
                 let window = attention.window.map(JSON.count) ?? .null
                 if !windows.contains(window) { windows.append(window) }
+            case .sharedAttention: break
             }
         }
         return windows

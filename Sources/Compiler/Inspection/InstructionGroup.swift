@@ -74,7 +74,7 @@ struct ProgramNames {
             switch operand.operand {
             case .buffer(let index): if let layer = buffers[index.value].layer { return layer }
             case .tensor(let index): if let layer = tensors[index.value].layer { return layer }
-            case .state, .count, .number, .flag: break
+            case .state, .donor, .heads, .count, .number, .flag: break
             }
         }
         return nil

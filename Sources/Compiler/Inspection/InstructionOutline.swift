@@ -6,6 +6,10 @@ public struct InstructionOutline: Sendable, Equatable {
         case buffer(BufferIndex)
         case tensor(TensorIndex)
         case state(StateIndex)
+        /// The state of the attention whose weights are used.
+        case donor(StateIndex)
+        /// For each query head one of the donor's.
+        case heads([Int])
         case count(Int)
         case number(Float)
         case flag(Bool)
@@ -53,6 +57,13 @@ public struct InstructionOutline: Sendable, Equatable {
                 ("query norm", attention.queryNorm.map(Operand.tensor)),
                 ("key norm", attention.keyNorm.map(Operand.tensor)), ("epsilon", .number(attention.epsilon)),
                 ("scale", .number(attention.scale)), ("window", .count(attention.window)),
+                ("output", .buffer(attention.output)),
+            ]
+        case .attendShared(let attention):
+            operation = "attend shared"
+            parts = [
+                ("projected", .buffer(attention.projected)), ("state", .state(attention.state)),
+                ("donor", .donor(attention.donor)), ("head map", .heads(attention.headMap)),
                 ("output", .buffer(attention.output)),
             ]
         case .gate(let input, let output):

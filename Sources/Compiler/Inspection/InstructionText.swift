@@ -22,6 +22,9 @@ extension ProgramNames {
             case .buffer, .flag: nil
             case .tensor(let index): "\(part.label) \(tensor(index, in: layer)) \(layoutText(index))"
             case .state(let index): stateText(program.states[index.value])
+            case .donor(let index): "weights of state \(index.value)"
+            case .heads(let map) where map == Array(map.indices): nil
+            case .heads(let map): "\(part.label) \(map.map(String.init).joined(separator: " "))"
             case .count(0): nil
             case .count(let count): "\(part.label) \(count)"
             case .number(let number): "\(part.label) \(number)"
@@ -41,10 +44,7 @@ extension ProgramNames {
     }
 
     func stateText(_ state: MixerState) -> String {
-        switch state {
-        case .keysAndValues(let heads, let dimensions, let element):
-            "keys and values, \(heads) heads of \(dimensions), \(element.name)"
-        }
+        "\(state.kindName), \(state.heads) heads of \(state.dimensions), \(state.element.name)"
     }
 }
 
@@ -65,6 +65,16 @@ extension Buffer.Element {
         switch self {
         case .float32: "float32"
         case .quantized: "quantized"
+        }
+    }
+}
+
+extension MixerState {
+    /// The kind's name in formats/plan.md.
+    var kindName: String {
+        switch self {
+        case .keysAndValues: "keys and values"
+        case .values: "values"
         }
     }
 }

@@ -47,13 +47,11 @@ public struct PlanDescription: Sendable {
 
     /// The state that one position takes.
     var stateBytesPerPosition: Int {
-        program.states.reduce(0) { sum, state in
-            switch state {
-            case .keysAndValues(let heads, let dimensions, let element):
-                sum + heads * element.slotBytes(dimensions: dimensions)
-            }
-        }
+        program.states.reduce(0) { $0 + $1.bytesPerPosition }
     }
+
+    /// The most that a step keeps of attention weights for layers that share them.
+    var keptWeightBytes: Int { program.keptWeightBytes(capacity: program.contextLength) ?? 0 }
 
     /// Weights by packing, in the order of the file.
     var weightsByPacking: [WeightTotal] {

@@ -14,6 +14,7 @@ extension PlanDescription {
             ("context_length", .count(program.contextLength)), ("vocabulary_size", .count(program.vocabularySize)),
             ("maximum_rows", .count(program.maximumRows)), ("maximum_outputs", .count(program.maximumOutputs)),
             ("arena_bytes", .count(program.arenaBytes)), ("state_bytes_per_position", .count(stateBytesPerPosition)),
+            ("kept_weight_bytes", .count(keptWeightBytes)),
             ("end_of_generation_ids", .array(endsOfGeneration.map { .count($0.id) })),
             ("chat_template_bytes", .count(chatTemplateBytes)), ("logits", .count(program.logits.value)),
             ("tensors", .array(program.tensors.map(\.json))), ("states", .array(program.states.map(\.json))),
@@ -43,7 +44,8 @@ extension PlanDescription {
                 switch part.operand {
                 case .buffer(let index): .count(index.value)
                 case .tensor(let index): .count(index.value)
-                case .state(let index): .count(index.value)
+                case .state(let index), .donor(let index): .count(index.value)
+                case .heads(let map): .array(map.map(JSON.count))
                 case .count(let count): .count(count)
                 case .number(let number): .number(Double(number))
                 case .flag(let flag): .boolean(flag)
@@ -91,13 +93,9 @@ extension Tensor {
 
 extension MixerState {
     fileprivate var json: JSON {
-        switch self {
-        case .keysAndValues(let heads, let dimensions, let element):
-            .members([
-                ("kind", .string("keys and values")), ("heads", .count(heads)), ("dimensions", .count(dimensions)),
-                ("element", .string(element.name)),
-                ("bytes_per_position", .count(heads * element.slotBytes(dimensions: dimensions))),
-            ])
-        }
+        .members([
+            ("kind", .string(kindName)), ("heads", .count(heads)), ("dimensions", .count(dimensions)),
+            ("element", .string(element.name)), ("bytes_per_position", .count(bytesPerPosition)),
+        ])
     }
 }

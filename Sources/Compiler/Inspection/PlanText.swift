@@ -31,6 +31,8 @@ extension PlanDescription {
                 + "\(stateBytesPerPosition.grouped) bytes a position",
             "  ends of generation: \(endsText)",
         ]
+            + (keptWeightBytes > 0
+                ? ["  attention weights kept for layers that share them: at most \(keptWeightBytes.asBytes)"] : [])
     }
 
     private var endsText: String {

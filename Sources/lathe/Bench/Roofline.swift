@@ -32,11 +32,16 @@ struct Roofline {
         bodySeconds = seconds(program.body)
         headSeconds = seconds(program.head)
         attentionSeconds = program.body.reduce(0) { sum, instruction in
-            guard case .attend(let attention) = instruction,
-                case .keysAndValues(_, let dimensions, let element) = program.states[attention.state.value]
-            else { return sum }
-            let keyRate = (cache ?? element) == .int8 ? probe.int8Rate : probe.float32Rate
-            return sum + Double(attention.queryHeads * dimensions) * (1 / keyRate + 1 / probe.float32Rate)
+            switch instruction {
+            case .attend(let attention):
+                let state = program.states[attention.state.value]
+                let keyRate = (cache ?? state.element) == .int8 ? probe.int8Rate : probe.float32Rate
+                return sum + Double(attention.queryHeads * state.dimensions) * (1 / keyRate + 1 / probe.float32Rate)
+            case .attendShared(let attention):
+                let dimensions = program.states[attention.state.value].dimensions
+                return sum + Double(attention.headMap.count * dimensions) / probe.float32Rate
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: return sum
+            }
         }
     }
 

@@ -1,0 +1,125 @@
+/// Attention: shapes of what it reads and writes, states that are attended once, and donors of weights.
+extension InstructionVerifier {
+    mutating func check(_ attention: SoftmaxAttention, at place: PlanError.Place) throws(PlanError) {
+        try checkBodyOnly(at: place)
+        let state = try state(attention.state, holdsKeys: true, at: place)
+        try checkProjected(attention.projected, state: state, queryHeads: attention.queryHeads, at: place)
+        try checkFloat(attention.rotary, width: state.dimensions, at: place)
+        try checkVector(attention.queryNorm, count: state.dimensions, at: place)
+        try checkVector(attention.keyNorm, count: state.dimensions, at: place)
+        if attention.queryNorm != nil || attention.keyNorm != nil {
+            try checkEpsilon(attention.epsilon, at: place)
+        } else {
+            try checkFinite(attention.epsilon, at: place)
+        }
+        try checkFinite(attention.scale, at: place)
+        guard attention.window >= 0, attention.window <= Int(Int32.max) else {
+            throw PlanError(
+                .invalid, "the window is within its limit", at: place, expected: .range(0, Int(Int32.max)),
+                found: .number(attention.window))
+        }
+        try attendOnce(attention.state, at: place)
+        try checkOutput(attention.output, queryHeads: attention.queryHeads, state: state, at: place)
+        donor = attention
+    }
+
+    mutating func check(_ attention: SharedAttention, at place: PlanError.Place) throws(PlanError) {
+        try checkBodyOnly(at: place)
+        let state = try state(attention.state, holdsKeys: false, at: place)
+        // One donor's weights are kept at a time: those of the attention that computed the last ones.
+        guard let donor, donor.state == attention.donor else {
+            throw PlanError(
+                .invalid, "weights are those of the last attend before", at: place,
+                expected: self.donor.map { .number($0.state.value) } ?? .none, found: .number(attention.donor.value))
+        }
+        try equal(
+            attention.headMap.count, donor.queryHeads, "weights are shared among equally many query heads", at: place)
+        for donorHead in attention.headMap {
+            guard donorHead >= 0, donorHead < donor.queryHeads else {
+                throw PlanError(
+                    .invalid, "a head map names query heads of the donor", at: place,
+                    expected: .range(0, donor.queryHeads - 1), found: .number(donorHead))
+            }
+        }
+        let queryHeads = attention.headMap.count
+        guard queryHeads % state.heads == 0 else {
+            throw PlanError(
+                .invalid, "query heads are a multiple of the heads of values", at: place,
+                expected: .number(state.heads), found: .number(queryHeads))
+        }
+        try checkFloat(
+            attention.projected, width: try width(of: state.heads, state: state, at: place), at: place)
+        try attendOnce(attention.state, at: place)
+        try checkOutput(attention.output, queryHeads: queryHeads, state: state, at: place)
+    }
+
+    /// The state exists and is of the kind that the instruction takes.
+    private func state(
+        _ index: StateIndex, holdsKeys: Bool, at place: PlanError.Place
+    ) throws(PlanError) -> MixerState {
+        guard program.states.indices.contains(index.value) else {
+            throw PlanError(
+                .invalid, "a state exists", at: place, expected: .range(0, program.states.count - 1),
+                found: .number(index.value))
+        }
+        let state = program.states[index.value]
+        guard state.holdsKeys == holdsKeys else {
+            throw PlanError(
+                .invalid, "a state has keys where weights are computed, and none where they are shared", at: place,
+                found: .number(index.value))
+        }
+        return state
+    }
+
+    private mutating func attendOnce(_ state: StateIndex, at place: PlanError.Place) throws(PlanError) {
+        guard !attended[state.value] else {
+            throw PlanError(.invalid, "every state is attended once a step", at: place, found: .number(state.value))
+        }
+        attended[state.value] = true
+    }
+
+    /// Values of so many heads.
+    private func width(of heads: Int, state: MixerState, at place: PlanError.Place) throws(PlanError) -> Int {
+        let (width, overflow) = heads.multipliedReportingOverflow(by: state.dimensions)
+        guard !overflow else {
+            throw PlanError(.invalid, "the heads fit the projection", at: place, found: .number(heads))
+        }
+        return width
+    }
+
+    /// The projection holds the queries, keys and values of one state.
+    private func checkProjected(
+        _ projected: BufferIndex, state: MixerState, queryHeads: Int, at place: PlanError.Place
+    ) throws(PlanError) {
+        let (heads, width) = (state.heads, try buffer(projected, at: place).width)
+        // Bounded by the width first, so that the sums and products below stay in range.
+        guard queryHeads >= 1, queryHeads <= width, heads <= width, state.dimensions <= width else {
+            throw PlanError(
+                .invalid, "the heads fit the projection", at: place, expected: .number(width),
+                found: .number(queryHeads))
+        }
+        guard queryHeads % heads == 0 else {
+            throw PlanError(
+                .invalid, "query heads are a multiple of the key heads", at: place, expected: .number(heads),
+                found: .number(queryHeads))
+        }
+        try checkFloat(
+            projected, width: try self.width(of: queryHeads + 2 * heads, state: state, at: place), at: place)
+    }
+
+    /// The output holds a value for every query head and dimension.
+    private func checkOutput(
+        _ output: BufferIndex, queryHeads: Int, state: MixerState, at place: PlanError.Place
+    ) throws(PlanError) {
+        let output = try buffer(output, at: place)
+        try equal(
+            output.width, try width(of: queryHeads, state: state, at: place),
+            "attention returns a value for every query", at: place)
+        if output.element == .quantized {
+            // Threads quantize the query heads of one key head by themselves: groups may not reach over.
+            try equal(
+                queryHeads / state.heads * state.dimensions % Packing.blockColumns, 0,
+                "the query heads of a key head fill whole groups", at: place)
+        }
+    }
+}

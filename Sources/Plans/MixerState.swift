@@ -1,0 +1,63 @@
+/// What a sequence remembers for one mixer, kept by a session.
+public enum MixerState: Sendable, Equatable {
+    /// Keys and values of softmax attention. A head's keys are a packed matrix, its values rows (kernels.h).
+    case keysAndValues(heads: Int, dimensions: Int, element: CacheElement)
+    /// Values of attention that has its weights from another one, and so needs no keys.
+    case values(heads: Int, dimensions: Int, element: CacheElement)
+
+    public var heads: Int {
+        switch self {
+        case .keysAndValues(let heads, _, _), .values(let heads, _, _): heads
+        }
+    }
+
+    /// Values of a head.
+    public var dimensions: Int {
+        switch self {
+        case .keysAndValues(_, let dimensions, _), .values(_, let dimensions, _): dimensions
+        }
+    }
+
+    public var element: CacheElement {
+        switch self {
+        case .keysAndValues(_, _, let element), .values(_, _, let element): element
+        }
+    }
+
+    public var holdsKeys: Bool {
+        switch self {
+        case .keysAndValues: true
+        case .values: false
+        }
+    }
+
+    /// The same state with elements of another type.
+    public func with(element: CacheElement) -> MixerState {
+        switch self {
+        case .keysAndValues(let heads, let dimensions, _):
+            .keysAndValues(heads: heads, dimensions: dimensions, element: element)
+        case .values(let heads, let dimensions, _): .values(heads: heads, dimensions: dimensions, element: element)
+        }
+    }
+
+    /// Bytes of one head for a number of positions, slots rounded up to a multiple of 16; nil where the element does not
+    /// allow the dimensions, or a size overflows.
+    public func headBytes(slots: Int) -> (keys: Int, values: Int)? {
+        guard let both = element.headBytes(slots: slots, dimensions: dimensions) else { return nil }
+        return (holdsKeys ? both.keys : 0, both.values)
+    }
+
+    /// Bytes that the state takes for a number of positions; nil as for `headBytes`.
+    public func byteCount(slots: Int) -> Int? {
+        guard heads > 0, let head = headBytes(slots: slots) else { return nil }
+        let both = head.keys.addingReportingOverflow(head.values)
+        let (bytes, overflow) = both.partialValue.multipliedReportingOverflow(by: heads)
+        return both.overflow || overflow ? nil : bytes
+    }
+
+    /// Bytes that one position takes, without what rounding adds. The state has been verified.
+    public var bytesPerPosition: Int {
+        let slot = element.slotBytes(dimensions: dimensions)
+        return heads * ((holdsKeys ? slot.key : 0) + slot.value)
+    }
+}

@@ -1,0 +1,57 @@
+import Plans
+
+/// The operands of one attention, of either kind.
+struct AttentionOperands {
+    /// Where the weights come from.
+    enum Weights {
+        /// From queries and keys.
+        case computed(HeadOperands)
+        /// The donor kept them: query head q has those of the donor's query head `map[q]`.
+        case kept(map: [Int])
+    }
+
+    let projected: BufferIndex
+    let state: StateIndex
+    let output: BufferIndex
+    let queryHeads: Int
+    /// 0, or how many of the last positions a row sees.
+    let window: Int
+    let weights: Weights
+    /// Whether others use the weights.
+    let isDonor: Bool
+
+    init(_ operands: SoftmaxAttention, engine: Engine) {
+        projected = operands.projected
+        state = operands.state
+        output = operands.output
+        queryHeads = operands.queryHeads
+        window = operands.window
+        weights = .computed(HeadOperands(operands, engine: engine))
+        isDonor = engine.donors[operands.state.value] != nil
+    }
+
+    /// Nil where there is no such donor, which no verified program has.
+    init?(_ operands: SharedAttention, engine: Engine) {
+        guard let donor = engine.donors[operands.donor.value] else { return nil }
+        projected = operands.projected
+        state = operands.state
+        output = operands.output
+        queryHeads = operands.headMap.count
+        window = donor.window
+        weights = .kept(map: operands.headMap)
+        isDonor = false
+    }
+}
+
+/// What makes scores of the queries and keys of one `attend`, its vectors found.
+struct HeadOperands {
+    let operands: SoftmaxAttention
+    let queryNorm: UnsafePointer<Float>?
+    let keyNorm: UnsafePointer<Float>?
+
+    init(_ operands: SoftmaxAttention, engine: Engine) {
+        self.operands = operands
+        queryNorm = engine.vector(operands.queryNorm)
+        keyNorm = engine.vector(operands.keyNorm)
+    }
+}

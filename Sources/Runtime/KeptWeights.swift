@@ -1,0 +1,96 @@
+import Kernels
+import Plans
+
+/// What the last attention that others use made of its scores, for every row of the step, query head and segment: the
+/// exponentials in path order, at their place in the segment, the largest score and the sum. One donor's at a time.
+struct KeptWeights: ~Copyable {
+    private let storage: PageStorage
+    /// Exponentials of so many segments come first, then their largest scores and sums.
+    private let segments: Int
+
+    /// Room for the rows of a step in sequences of up to `capacity` positions. Throws `outOfMemory`.
+    init(program: Program, capacity: Int) throws(RuntimeError) {
+        // A size that overflows is refused as one that is too large.
+        let bytes = program.keptWeightBytes(capacity: capacity) ?? Int.max
+        segments = bytes / KeptWeights.segmentBytes
+        storage = try PageStorage(byteCount: bytes)
+    }
+
+    var byteCount: Int { segments * KeptWeights.segmentBytes }
+
+    private static let segmentBytes = (AttentionTiling.segment + 2) * 4
+
+    /// The memory of a step that sees `segments`, with so many query heads of the donor: without gaps, so that few rows or
+    /// a short context touch little of it.
+    func step(queryHeads: Int, segments: Range<Int>) -> KeptStep {
+        let base = storage.base.assumingMemoryBound(to: Float.self)
+        return KeptStep(
+            weights: base, sums: base + self.segments * AttentionTiling.segment, queryHeads: queryHeads,
+            segments: segments)
+    }
+}
+
+/// The kept weights of one step.
+struct KeptStep {
+    fileprivate let weights: UnsafeMutablePointer<Float>
+    fileprivate let sums: UnsafeMutablePointer<Float>
+    /// Of the donor.
+    fileprivate let queryHeads: Int
+    fileprivate let segments: Range<Int>
+
+    /// The exponentials of one segment, the place of its first position first, and its largest score and sum.
+    func segment(
+        _ segment: Int, row: Int, head: Int
+    ) -> (weights: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>) {
+        let index = (row * queryHeads + head) * segments.count + segment - segments.lowerBound
+        return (weights + index * AttentionTiling.segment, sums + index * 2)
+    }
+}
+
+extension Execution {
+    /// Keeps the weights of some of a tile's queries for the attentions that use them; they begin with position `low` of
+    /// the segment.
+    func keepWeights(
+        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: Int, from low: Int,
+        _ scratch: AttentionScratch, _ partial: AttentionPartial
+    ) {
+        let step = keptStep(attention)
+        for (index, query) in queries.enumerated() {
+            let (begin, end) = (Int(scratch.begins[index]), Int(scratch.ends[index]))
+            guard begin < end else { continue }
+            let kept = step.segment(segment, row: tile.row(of: query), head: tile.queryHead(of: query))
+            (kept.weights + low + begin).update(
+                from: scratch.scores + index * AttentionTiling.segment + begin, count: end - begin)
+            kept.sums[0] = partial.largest[index]
+            kept.sums[1] = partial.sums[index]
+        }
+    }
+
+    /// Puts kept weights where `softmax_segment` would have put them, for `count` positions from `low` of the segment on.
+    func loadWeights(
+        _ attention: AttentionOperands, map: [Int], _ tile: AttentionTile, _ queries: Range<Int>, segment: Int,
+        from low: Int, count: Int, _ scratch: AttentionScratch, _ partial: AttentionPartial
+    ) {
+        let step = keptStep(attention)
+        for (index, query) in queries.enumerated() {
+            let (begin, end) = (Int(scratch.begins[index]), Int(scratch.ends[index]))
+            let weights = scratch.scores + index * AttentionTiling.segment
+            guard begin < end else {
+                weights.update(repeating: 0, count: count)
+                (partial.largest[index], partial.sums[index]) = (0, 0)
+                continue
+            }
+            let kept = step.segment(segment, row: tile.row(of: query), head: map[tile.queryHead(of: query)])
+            weights.update(repeating: 0, count: begin)
+            (weights + begin).update(from: kept.weights + low + begin, count: end - begin)
+            (weights + end).update(repeating: 0, count: count - end)
+            (partial.largest[index], partial.sums[index]) = (kept.sums[0], kept.sums[1])
+        }
+    }
+
+    /// Both sides count the same segments: a receiver has as many query heads as its donor, and its window.
+    private func keptStep(_ attention: AttentionOperands) -> KeptStep {
+        session.kept.step(
+            queryHeads: attention.queryHeads, segments: visibleSegments(window: attention.window))
+    }
+}
