@@ -53,7 +53,10 @@ OPCODES = {
     9: ("select_rows", [("input", "b"), ("output", "b")]),
     10: ("attend", [("projected", "b"), ("rotary", "b"), ("state", "s"), ("query_heads", "n"), ("query_norm", "o"),
                     ("key_norm", "o"), ("epsilon", "f"), ("scale", "f"), ("window", "n"), ("output", "b")]),
+    11: ("attend_shared", [("projected", "b"), ("state", "s"), ("donor", "s"), ("query_heads", "n"), ("output", "b")]),
 }
+
+STATES = ("keys_and_values", "values")
 
 
 class Refused(Exception):
@@ -227,14 +230,49 @@ def check_embeddings(body, tensors, vocabulary):
         require(end <= vocabulary, f"instruction {index}: the embedding ends at token {end} of {vocabulary}")
 
 
+def read_head_maps(section, instructions):
+    """Gives each attend shared its entries, in order."""
+    position = 0
+    for index, instruction in enumerate(instructions):
+        if instruction["name"] == "attend_shared":
+            count = instruction["query_heads"]
+            require(count <= (len(section) - position) // 4, f"instruction {index}: the head maps end too early")
+            instruction["head_map"] = list(struct.unpack_from(f"<{count}I", section, position))
+            position += 4 * count
+    require(position == len(section), "the head maps have entries without an instruction")
+
+
+def check_attention(body, head, states):
+    """Every state is attended once, and shared weights are those of the last attend."""
+    require(not any(instruction["name"].startswith("attend") for instruction in head), "the head attends")
+    attended, donor = set(), None
+    for index, instruction in enumerate(body):
+        if not instruction["name"].startswith("attend"):
+            continue
+        state, heads, shares = instruction["state"], instruction["query_heads"], instruction["name"] == "attend_shared"
+        require(state not in attended, f"instruction {index}: state {state} is attended twice")
+        attended.add(state)
+        require(states[state]["kind"] == STATES[shares], f"instruction {index}: state {state} is of the other kind")
+        require(heads >= 1 and heads % states[state]["heads"] == 0, f"instruction {index}: {heads} query heads")
+        if not shares:
+            donor = instruction
+            continue
+        require(donor is not None and instruction["donor"] == donor["state"],
+                f"instruction {index}: state {instruction['donor']} is not that of the last attend")
+        require(heads == donor["query_heads"], f"instruction {index}: {heads} query heads")
+        require(all(entry < heads for entry in instruction["head_map"]), f"instruction {index}: the head map")
+    require(len(attended) == len(states), "a state is not attended")
+
+
 def read_program(section, tensors):
     require(len(section) >= 64, "the program section is cut off")
     (buffer_count, state_count, body_count, head_count, logits, maximum_rows, maximum_outputs, vocabulary,
-     context, arena, name_bytes) = struct.unpack_from("<8IQQI", section)
-    require(not any(section[52:64]), "program: reserved bytes are not zero")
+     context, arena, name_bytes, map_entries) = struct.unpack_from("<8IQQ2I", section)
+    require(not any(section[56:64]), "program: reserved bytes are not zero")
     states_at = 64 + 32 * buffer_count
     body_at = states_at + 16 * state_count
-    names_at = body_at + 64 * (body_count + head_count)
+    maps_at = body_at + 64 * (body_count + head_count)
+    names_at = maps_at + 4 * map_entries
     require(len(section) == names_at + name_bytes, "the program section has the wrong size")
     require(1 <= maximum_rows <= 4096 and 1 <= maximum_outputs <= maximum_rows, "the numbers of rows")
     require(1 <= vocabulary <= 1 << 24 and 1 <= context <= 1 << 24, "vocabulary or context length")
@@ -257,15 +295,17 @@ def read_program(section, tensors):
     states = []
     for index in range(state_count):
         kind, heads, dimensions, element = struct.unpack_from("<4I", section, states_at + 16 * index)
-        require(kind == 0 and element in (0, 1, 2), f"state {index}: kind {kind}, element {element}", 69)
+        require(kind < len(STATES) and element in (0, 1, 2), f"state {index}: kind {kind}, element {element}", 69)
         require(heads >= 1 and dimensions >= 2 and dimensions % 2 == 0, f"state {index}: {heads} by {dimensions}")
         require(element != 2 or dimensions % BLOCK == 0, f"state {index}: int8 with {dimensions} dimensions")
-        states.append({"kind": "keys_and_values", "heads": heads, "dimensions": dimensions,
+        states.append({"kind": STATES[kind], "heads": heads, "dimensions": dimensions,
                        "element": ("float16", "float32", "int8")[element]})
     counts = {"b": buffer_count, "t": len(tensors), "o": len(tensors), "s": state_count}
     instructions = [read_instruction(section, body_at + 64 * i, f"instruction {i}", counts)
                     for i in range(body_count + head_count)]
+    read_head_maps(section[maps_at:names_at], instructions)
     check_embeddings(instructions[:body_count], tensors, vocabulary)
+    check_attention(instructions[:body_count], instructions[body_count:], states)
     return {"buffers": buffers, "states": states, "body": instructions[:body_count],
             "head": instructions[body_count:], "logits": logits, "maximum_rows": maximum_rows,
             "maximum_outputs": maximum_outputs, "vocabulary_size": vocabulary, "context_length": context,

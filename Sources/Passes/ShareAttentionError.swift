@@ -20,18 +20,18 @@ public enum ShareAttentionError: Error, Equatable {
     /// One line of cause.
     public var cause: String {
         switch self {
-        case .firstLayer(let span): "layers \(span.text) cannot share attention: no layer before 0 has weights to share"
+        case .firstLayer(let span): "\(span.text) cannot share attention: no layer comes before layer 0"
         case .noSuchLayer(let span, let layers):
-            "layers \(span.text) cannot share attention: the model has layers 0-\(layers - 1)"
-        case .overlap(let first, let second): "layers \(first.text) and \(second.text) to share attention overlap"
+            "\(span.text) cannot share attention: the model has layers 0-\(layers - 1)"
+        case .overlap(let first, let second): "\(first.text) and \(second.text) cannot both share attention: they overlap"
         case .donorIsReceiver(let first, let second):
-            "layers \(second.text) would use the attention weights of layer \(first.upperBound), which has none of its own"
+            "\(second.text) cannot use the attention weights of layer \(first.upperBound), which has none of its own"
         case .withoutWeights(let layer): "layer \(layer) has no attention weights to share or to replace"
         case .differs(let layer, let donor, let property):
             "layer \(layer) cannot use the attention weights of layer \(donor): their \(property) differ"
         case .headMap(let layer, let heads):
             "the head map of layer \(layer) does not name one of \(heads) heads for each of its query heads"
-        case .strayHeadMap(let layer, let span): "layer \(layer) has a head map, but is not in layers \(span.text)"
+        case .strayHeadMap(let layer, let span): "layer \(layer) has a head map, but is not in \(span.text)"
         }
     }
 
@@ -60,6 +60,5 @@ public enum ShareAttentionError: Error, Equatable {
 }
 
 extension ClosedRange<Int> {
-    /// As the command line takes it.
-    fileprivate var text: String { count == 1 ? "\(lowerBound)" : "\(lowerBound)-\(upperBound)" }
+    fileprivate var text: String { count == 1 ? "layer \(lowerBound)" : "layers \(lowerBound)-\(upperBound)" }
 }

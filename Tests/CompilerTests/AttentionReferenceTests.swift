@@ -100,9 +100,17 @@ struct AttentionReferenceTests {
         _ queries: [Float], slots: [Int], count: Int, heads: Int, keyHeads: Int, keys: [[Float]], values: [[Float]],
         scale: Double
     ) -> [Double] {
+        let weights = weights(
+            queries, slots: slots, count: count, heads: heads, keyHeads: keyHeads, keys: keys, scale: scale)
+        return weigh(weights, slots: slots, count: count, keyHeads: keyHeads, values: values)
+    }
+
+    /// The softmax of every query head over `slots`; keys are `count` slots a key head.
+    static func weights(
+        _ queries: [Float], slots: [Int], count: Int, heads: Int, keyHeads: Int, keys: [[Float]], scale: Double
+    ) -> [[Double]] {
         let dimensions = queries.count / heads
-        var result: [Double] = []
-        for head in 0..<heads {
+        return (0..<heads).map { head in
             let base = head * keyHeads / heads * count
             let scores = slots.map { slot in
                 (0..<dimensions).reduce(0.0) {
@@ -112,11 +120,20 @@ struct AttentionReferenceTests {
             let largest = scores.max() ?? 0
             let weights = scores.map { exp($0 - largest) }
             let total = weights.reduce(0, +)
-            for d in 0..<dimensions {
-                result.append(zip(weights, slots).reduce(0.0) { $0 + $1.0 / total * Double(values[base + $1.1][d]) })
+            return weights.map { $0 / total }
+        }
+    }
+
+    /// Values weighted for every query head, one after the other.
+    static func weigh(
+        _ weights: [[Double]], slots: [Int], count: Int, keyHeads: Int, values: [[Float]]
+    ) -> [Double] {
+        weights.enumerated().flatMap { head, ofHead in
+            let base = head * keyHeads / weights.count * count
+            return values[base].indices.map { dimension in
+                zip(ofHead, slots).reduce(0.0) { $0 + $1.0 * Double(values[base + $1.1][dimension]) }
             }
         }
-        return result
     }
 }
 
@@ -135,7 +152,7 @@ extension AttentionReferenceTests.Shape {
 }
 
 /// A deterministic source of floats (SplitMix64).
-private struct RandomFloats {
+struct RandomFloats {
     private var state: UInt64
 
     init(_ seed: UInt64) { state = seed }

@@ -1,5 +1,6 @@
 import Decoding
 import Foundation
+import Passes
 import Testing
 
 @testable import Plans
@@ -11,14 +12,23 @@ import Testing
 /// and scripts/test.sh runs them under AddressSanitizer too.
 @Suite("A plan that verifies runs within its memory, whatever it says")
 struct HostilePlanTests {
-    static let models = ["llama/model.gguf", "quantized/model.gguf"]
+    static let models = ["llama/model.gguf", "quantized/model.gguf", sharing]
 
     /// With windows and with norms of heads besides.
     static let moreModels = models + ["mistral", "qwen3/model.gguf"]
 
+    /// The first one with a layer that uses the attention weights of another.
+    private static let sharing = "llama/model.gguf sharing attention"
+
     /// With an embedding and a head of two pieces.
     private static func model(_ name: String) throws -> TestModel {
-        try TestModel(TestModel.resource(name), precision: .keep, vocabularyCuts: [160], maximumRows: 18)
+        let file = name == sharing ? models[0] : name
+        return try TestModel(
+            TestModel.resource(file), precision: .keep, vocabularyCuts: [160], maximumRows: 18
+        ) { model in
+            guard name == sharing else { return }
+            model = try ShareAttention([ShareAttention.Span(1...1, headMaps: [1: [1, 0]])]).apply(to: model).model
+        }
     }
 
     private static func plan(_ name: String) throws -> HostilePlan { try HostilePlan(model(name)) }

@@ -1,6 +1,7 @@
 import Decoding
 import Lowering
 import Models
+import Passes
 import Plans
 import Runtime
 import Testing
@@ -11,8 +12,12 @@ struct LongContextCase: Sendable, CustomTestStringConvertible {
     let precision: WeightPrecision
     let cache: CacheElement?
     let window: Int?
+    /// Layers that use another's attention weights, in five layers that repeat the model's.
+    var spans: [ShareAttention.Span] = []
 
-    var testDescription: String { "\(name) \(precision) \(cache.map { "\($0)" } ?? "") window \(window ?? 0)" }
+    var testDescription: String {
+        "\(name) \(precision) \(cache.map { "\($0)" } ?? "") window \(window ?? 0) sharing \(spans.count)"
+    }
 
     func model() throws -> TestModel {
         try TestModel(TestModel.resource(name), precision: precision, maximumRows: 600) { model in
@@ -22,8 +27,12 @@ struct LongContextCase: Sendable, CustomTestStringConvertible {
                 case .softmaxAttention(var attention):
                     attention.window = window
                     model.blocks[index].mixer = .softmaxAttention(attention)
+                case .sharedAttention: break
                 }
             }
+            guard !spans.isEmpty else { return }
+            model.blocks = (0..<5).map { model.blocks[$0 % model.blocks.count] }
+            model = try ShareAttention(spans).apply(to: model).model
         }
     }
 
@@ -39,6 +48,18 @@ struct LongContextCase: Sendable, CustomTestStringConvertible {
         LongContextCase(name: "quantized/model.gguf", precision: .keep, cache: nil, window: 20),
         LongContextCase(name: "qwen3", precision: .keep, cache: .int8, window: nil),
         LongContextCase(name: "qwen3", precision: .f32, cache: .int8, window: 300),
+        // Two receivers of one donor, and the last layer as a receiver.
+        LongContextCase(
+            name: "llama3", precision: .keep, cache: nil, window: nil,
+            spans: [ShareAttention.Span(1...2, headMaps: [1: [2, 0, 0, 3]]), ShareAttention.Span(4...4)]),
+        LongContextCase(
+            name: "llama3", precision: .f32, cache: nil, window: 300,
+            spans: [ShareAttention.Span(2...3, headMaps: [3: [3, 2, 1, 0]])]),
+        LongContextCase(
+            name: "quantized/model.gguf", precision: .keep, cache: nil, window: 20, spans: [ShareAttention.Span(1...3)]),
+        LongContextCase(
+            name: "qwen3", precision: .w8, cache: .int8, window: nil,
+            spans: [ShareAttention.Span(1...1, headMaps: [1: [1, 1]]), ShareAttention.Span(3...4)]),
     ]
 }
 

@@ -19,13 +19,13 @@ final class TestModel {
     /// Compiles a checkpoint, the model changed by `adjust` before.
     init(
         _ path: String, precision: WeightPrecision, choices: [String: MatrixChoice] = [:], vocabularyCuts: [Int] = [],
-        maximumRows: Int = 128, adjust: (inout Model) -> Void = { _ in }
+        maximumRows: Int = 128, adjust: (inout Model) throws -> Void = { _ in }
     ) throws {
         directory = FileManager.default.temporaryDirectory.appending(path: "lathe-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let imported = try Model(try Checkpoint.open(path))
         var model = FoldNorms(widensMatrices: precision == .f32).apply(to: imported).model
-        adjust(&model)
+        try adjust(&model)
         lowered = try ModelLowering(
             precision: precision, choices: choices, vocabularyCuts: vocabularyCuts, maximumRows: maximumRows
         ).lower(model)

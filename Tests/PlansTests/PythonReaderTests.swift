@@ -57,7 +57,7 @@ import Testing
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
         .appendingPathComponent("formats/plan_reader.py").path
 
-    private func run(_ arguments: [String]) throws -> (output: Data, status: Int32) {
+    static func run(_ arguments: [String]) throws -> (output: Data, status: Int32) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["python3", PythonReaderTests.script] + arguments
@@ -75,7 +75,7 @@ import Testing
             let path = directory + "/a.plan"
             try SmallPlan.write(path)
             let plan = try Plan.open(path: path)
-            let (output, status) = try run([path, "--deep"])
+            let (output, status) = try PythonReaderTests.run([path, "--deep"])
             #expect(status == 0)
             let decoder = JSONDecoder()
             decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -124,7 +124,7 @@ import Testing
                 seen.insert(packing.number)
                 let row = rows - 3
                 let name = String(decoding: tensor.name, as: UTF8.self)
-                let (output, status) = try run([path, "--tensor", name, "--row", "\(row)"])
+                let (output, status) = try PythonReaderTests.run([path, "--tensor", name, "--row", "\(row)"])
                 #expect(status == 0)
                 let values = try JSONDecoder().decode([Double].self, from: output)
                 #expect(values == (0..<columns).map { LogicalWeights.value(packing, index, row, $0) }, "\(name)")
@@ -173,7 +173,7 @@ import Testing
                 let path = directory + "/a.plan"
                 try Data(damaged.bytes).write(to: URL(fileURLWithPath: path))
                 let error = try #require(try damaged.refusal(), "damage \(index)")
-                #expect(try run([path]).status == error.exitCode, "damage \(index)")
+                #expect(try PythonReaderTests.run([path]).status == error.exitCode, "damage \(index)")
             }
         }
     }

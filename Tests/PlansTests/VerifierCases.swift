@@ -81,7 +81,7 @@ extension VerifierTests {
     ]
 
     static let operandWidth = "an operand has the width that the instruction wants"
-    private static let operandElement = "an operand has the element kind that the instruction takes"
+    static let operandElement = "an operand has the element kind that the instruction takes"
 
     static let operands: [Case] = [
         Case("unknown buffer", "a buffer exists") {
