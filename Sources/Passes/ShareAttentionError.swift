@@ -23,7 +23,8 @@ public enum ShareAttentionError: Error, Equatable {
         case .firstLayer(let span): "\(span.text) cannot share attention: no layer comes before layer 0"
         case .noSuchLayer(let span, let layers):
             "\(span.text) cannot share attention: the model has layers 0-\(layers - 1)"
-        case .overlap(let first, let second): "\(first.text) and \(second.text) cannot both share attention: they overlap"
+        case .overlap(let first, let second):
+            "\(first.text) and \(second.text) cannot both share attention: they overlap"
         case .donorIsReceiver(let first, let second):
             "\(second.text) cannot use the attention weights of layer \(first.upperBound), which has none of its own"
         case .withoutWeights(let layer): "layer \(layer) has no attention weights to share or to replace"
@@ -39,7 +40,7 @@ public enum ShareAttentionError: Error, Equatable {
     public var remedy: String {
         switch self {
         case .firstLayer(let span):
-            span.count == 1 ? "leave layer 0 out" : "begin with layer 1: 1-\(max(1, span.upperBound))"
+            span.upperBound == 0 ? "leave layer 0 out" : "begin with layer 1: 1-\(max(1, span.upperBound))"
         case .noSuchLayer: "name layers of this model, counted from 0"
         case .overlap: "name every layer once"
         case .donorIsReceiver(let first, let second):
@@ -60,5 +61,7 @@ public enum ShareAttentionError: Error, Equatable {
 }
 
 extension ClosedRange<Int> {
-    fileprivate var text: String { count == 1 ? "layer \(lowerBound)" : "layers \(lowerBound)-\(upperBound)" }
+    fileprivate var text: String {
+        lowerBound == upperBound ? "layer \(lowerBound)" : "layers \(lowerBound)-\(upperBound)"
+    }
 }

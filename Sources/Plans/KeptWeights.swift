@@ -35,6 +35,6 @@ extension Program {
     }
 
     /// Bytes of one segment of one row's query head: exponentials, largest score and sum.
-    private static let keptSegmentBytes = (segment + 2) * 4
+    public static let keptSegmentBytes = (segment + 2) * 4
     private static let segment = Int(LATHE_SEGMENT)
 }

@@ -12,13 +12,11 @@ struct KeptWeights: ~Copyable {
     init(program: Program, capacity: Int) throws(RuntimeError) {
         // A size that overflows is refused as one that is too large.
         let bytes = program.keptWeightBytes(capacity: capacity) ?? Int.max
-        segments = bytes / KeptWeights.segmentBytes
+        segments = bytes / Program.keptSegmentBytes
         storage = try PageStorage(byteCount: bytes)
     }
 
-    var byteCount: Int { segments * KeptWeights.segmentBytes }
-
-    private static let segmentBytes = (AttentionTiling.segment + 2) * 4
+    var byteCount: Int { segments * Program.keptSegmentBytes }
 
     /// The memory of a step that sees `segments`, with so many query heads of the donor: without gaps, so that few rows or
     /// a short context touch little of it.

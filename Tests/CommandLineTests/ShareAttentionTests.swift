@@ -54,7 +54,9 @@ struct ShareAttentionTests {
         try withFolder { folder in
             for (spans, cause) in [
                 ("0", "layer 0 cannot share attention: no layer comes before layer 0"),
-                ("0-1", "layers 0-1 cannot share attention"), ("1-2", "the model has layers 0-1"),
+                ("0-1", "layers 0-1 cannot share attention"),
+                ("0-9223372036854775807", "layers 0-9223372036854775807 cannot share attention"),
+                ("1-2", "the model has layers 0-1"),
                 ("1,1", "layer 1 and layer 1 cannot both share attention"), ("2", "the model has layers 0-1"),
             ] {
                 expectFailure(

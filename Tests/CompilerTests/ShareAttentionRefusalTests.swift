@@ -21,6 +21,7 @@ struct ShareAttentionRefusalTests {
         ([Span(5...6)], .noSuchLayer(5...6, layers: 6), 64),
         ([Span(-3 ... -2)], .noSuchLayer(-3 ... -2, layers: 6), 64),
         ([Span(9...Int.max)], .noSuchLayer(9...Int.max, layers: 6), 64),
+        ([Span(0...Int.max)], .firstLayer(0...Int.max), 64),
         ([Span(3...5), Span(1...3)], .overlap(1...3, 3...5), 64),
         ([Span(2...2), Span(2...2)], .overlap(2...2, 2...2), 64),
         ([Span(3...3), Span(1...2)], .donorIsReceiver(1...2, 3...3), 64),
