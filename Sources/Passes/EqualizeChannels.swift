@@ -62,6 +62,17 @@ public struct EqualizeChannels: Sendable {
                 multiplyColumns(&attention.output, by: channels.map { output[$0] })
             }
             block.mixer = .softmaxAttention(attention)
+        case .sharedAttention(var attention):
+            if let projection = factors.projection {
+                divide(&block.mixerNorm, by: projection)
+                multiplyColumns(&attention.value, by: projection)
+            }
+            if let output = factors.attentionOutput {
+                divideRows(&attention.value, by: output)
+                let channels = attention.valueChannels
+                multiplyColumns(&attention.output, by: channels.map { output[$0] })
+            }
+            block.mixer = .sharedAttention(attention)
         }
         switch block.feedForward {
         case .gated(var gate, var up, var down):
@@ -96,9 +107,21 @@ public struct EqualizeChannels: Sendable {
 extension SoftmaxAttention {
     /// For each input of the output projection, the row of the value projection that it comes from.
     public var valueChannels: [Int] {
-        (0..<queryHeads * dimensions).map { column in
-            let (head, inside) = column.quotientAndRemainder(dividingBy: dimensions)
-            return head * keyHeads / queryHeads * dimensions + inside
-        }
+        channels(ofValues: keyHeads, in: queryHeads, dimensions: dimensions)
+    }
+}
+
+extension SharedAttention {
+    /// For each input of the output projection, the row of the value projection that it comes from.
+    public var valueChannels: [Int] {
+        channels(ofValues: keyHeads, in: queryHeads, dimensions: dimensions)
+    }
+}
+
+/// Query heads follow each other, as many for each head of values.
+private func channels(ofValues keyHeads: Int, in queryHeads: Int, dimensions: Int) -> [Int] {
+    (0..<queryHeads * dimensions).map { column in
+        let (head, inside) = column.quotientAndRemainder(dividingBy: dimensions)
+        return head * keyHeads / queryHeads * dimensions + inside
     }
 }

@@ -77,6 +77,7 @@ extension LayerMatrix {
     func channels(of block: Block) -> [Int] {
         switch (self, block.mixer) {
         case (.attentionOutput, .softmaxAttention(let attention)): attention.valueChannels
+        case (.attentionOutput, .sharedAttention(let attention)): attention.valueChannels
         case (.projection, _), (.gateUp, _), (.down, _): Array(0..<stack(of: block)[0].columns)
         }
     }
