@@ -51,27 +51,15 @@ public struct EqualizeChannels: Sendable {
         switch block.mixer {
         case .softmaxAttention(var attention):
             if let projection = factors.projection {
-                divide(&block.mixerNorm, by: projection)
                 multiplyColumns(&attention.query, by: projection)
                 multiplyColumns(&attention.key, by: projection)
-                multiplyColumns(&attention.value, by: projection)
             }
-            if let output = factors.attentionOutput {
-                divideRows(&attention.value, by: output)
-                let channels = attention.valueChannels
-                multiplyColumns(&attention.output, by: channels.map { output[$0] })
-            }
+            let channels = attention.valueChannels
+            apply(factors, norm: &block.mixerNorm, value: &attention.value, output: &attention.output, channels)
             block.mixer = .softmaxAttention(attention)
         case .sharedAttention(var attention):
-            if let projection = factors.projection {
-                divide(&block.mixerNorm, by: projection)
-                multiplyColumns(&attention.value, by: projection)
-            }
-            if let output = factors.attentionOutput {
-                divideRows(&attention.value, by: output)
-                let channels = attention.valueChannels
-                multiplyColumns(&attention.output, by: channels.map { output[$0] })
-            }
+            let channels = attention.valueChannels
+            apply(factors, norm: &block.mixerNorm, value: &attention.value, output: &attention.output, channels)
             block.mixer = .sharedAttention(attention)
         }
         switch block.feedForward {
@@ -86,6 +74,20 @@ public struct EqualizeChannels: Sendable {
                 multiplyColumns(&down, by: factors)
             }
             block.feedForward = .gated(gate: gate, up: up, down: down)
+        }
+    }
+
+    /// What all mixers with values have; `channels` says which of them each input of the output projection is.
+    private func apply(
+        _ factors: Factors, norm: inout Norm, value: inout Linear, output: inout Linear, _ channels: [Int]
+    ) {
+        if let projection = factors.projection {
+            divide(&norm, by: projection)
+            multiplyColumns(&value, by: projection)
+        }
+        if let factors = factors.attentionOutput {
+            divideRows(&value, by: factors)
+            multiplyColumns(&output, by: channels.map { factors[$0] })
         }
     }
 

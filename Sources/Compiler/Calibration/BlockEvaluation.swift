@@ -7,7 +7,6 @@ import Runtime
 /// of a model.
 final class BlockEvaluation {
     private let session: Session
-    private let chunkLength: Int
     /// What each matrix reads, where it is still float32.
     private let inputs: [(buffer: BufferIndex, matrix: LayerMatrix)]
     /// The residual stream behind the layer: its last state during a step.
@@ -27,7 +26,6 @@ final class BlockEvaluation {
         inputs = LayerMatrix.allCases.compactMap { matrix in names[matrix.inputName(layer: 0)].map { ($0, matrix) } }
         guard let result = names["head.hidden"] else { throw .calibration(.noRows) }
         self.result = result
-        self.chunkLength = chunkLength
         session = try program.session(cache: cache)
     }
 

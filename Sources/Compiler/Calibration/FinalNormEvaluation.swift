@@ -8,7 +8,6 @@ import Runtime
 final class FinalNormEvaluation {
     private let session: Session
     private let normalized: BufferIndex
-    private let chunkLength: Int
 
     init(_ model: Model, chunkLength: Int) throws(CompileError) {
         var headless = Model(vectorsOf: model, contextLength: chunkLength)
@@ -17,7 +16,6 @@ final class FinalNormEvaluation {
             headless, choices: try MatrixChoice.zeroRow(for: headless), rows: chunkLength)
         guard let normalized = program.names["head.normalized"] else { throw .calibration(.noRows) }
         self.normalized = normalized
-        self.chunkLength = chunkLength
         session = try program.session(cache: .float32)
     }
 

@@ -138,24 +138,28 @@ struct SensitivityAnalysis {
         let head = try HeadEvaluation(model)
         let expected = try head.distributions(of: rows, in: state.base)
         var divergences: [Int: Double] = [:]
+        var tied: [Int: QuantizedMatrix] = [:]
         for variant in state.variants {
             divergences[variant.unit] = try head.divergence(of: rows, in: variant.states, from: expected)
+            tied[variant.unit] = variant.head
         }
-        let variants = state.variants
+        // Their hidden states are what takes most memory.
         state.variants = []
         let moments = try FinalNormEvaluation.moments(of: model, state.base, chunkLength: tokens.chunkLength)
+        let base = state.base
+        func predictedWith(_ piece: Int, _ rounded: QuantizedMatrix) throws(CompileError) -> Double {
+            let packed = PackedMatrix(valuesOf: rounded)
+            return try HeadEvaluation(model, packed: [piece: packed].compactMapValues { $0 })
+                .divergence(of: rows, in: base, from: expected)
+        }
         for index in units.indices {
             switch units[index].place {
             case .layer: continue
             case .head(let piece):
-                let packed = PackedMatrix(valuesOf: try measure(index, moments: moments, &state))
-                divergences[index] = try HeadEvaluation(model, packed: [piece: packed].compactMapValues { $0 })
-                    .divergence(of: rows, in: state.base, from: expected)
+                divergences[index] = try predictedWith(piece, measure(index, moments: moments, &state))
             case .embedding(let piece, _):
-                guard let rounded = variants.first(where: { $0.unit == index })?.head else { continue }
-                let packed = PackedMatrix(valuesOf: rounded)
-                let divergence = try HeadEvaluation(model, packed: [piece: packed].compactMapValues { $0 })
-                    .divergence(of: rows, in: state.base, from: expected)
+                guard let rounded = tied[index] else { continue }
+                let divergence = try predictedWith(piece, rounded)
                 try measureTied(
                     index, rounded, asEmbedding: divergences[index] ?? 0, asHead: divergence, moments, &state)
                 divergences[index] = (divergences[index] ?? 0) + divergence
