@@ -25,40 +25,29 @@ public struct Compilation: Sendable {
     public func run(progress: Progress = { _, _ in }) throws(CompileError) -> CompileReport {
         let start = ContinuousClock.now
         progress("reading", 0)
-        let checkpoint = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in
-            try Checkpoint.open(source)
-        }
-        let imported = try attempt(CompileError.model) { () throws(ModelError) in try Model(checkpoint) }
-        let definition = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in
-            try TokenizerDefinition(checkpoint)
-        }
-        let tokenizer = try attempt(CompileError.tokenizer) { () throws(TokenizerLoweringError) in
-            try TokenizerCompiler.section(for: definition)
-        }
-        guard definition.vocabulary.count <= imported.vocabularySize else {
-            throw .vocabularyMismatch(tokenizer: definition.vocabulary.count, model: imported.vocabularySize)
-        }
-        var shared = imported
+        let origin = try SourceModel(source)
+        var shared = origin.model
         var reports: [PassReport] = []
-        if !options.sharedAttention.isEmpty {
+        var sharingReport: SharingReport?
+        if let sharing = options.sharing {
             // First of all: what is left out has no say in any other pass.
-            let sharing = try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
-                try ShareAttention(options.sharedAttention).apply(to: imported)
-            }
-            shared = sharing.model
-            reports.append(sharing.report)
+            let plan = try SharingPlan(
+                origin.model, options: sharing, calibration: options.calibration, tokenizer: origin.tokenizer,
+                progress: progress)
+            shared = plan.model
+            reports.append(plan.passReport)
+            sharingReport = plan.report
         }
         let folding = FoldNorms(widensMatrices: options.precision == .f32).apply(to: shared)
         let model = folding.model
         reports.append(folding.report)
-        let chatTemplate = Array((definition.chatTemplate ?? "").utf8)
         let cuts = options.quantization == nil ? [] : model.vocabularyPieces.cuts
         func assembly(_ model: Model, _ choices: [String: MatrixChoice] = [:]) throws(CompileError) -> PlanAssembly {
             let lowered = try attempt(CompileError.lowering) { () throws(LoweringError) in
                 try ModelLowering(precision: options.precision, choices: choices, vocabularyCuts: cuts).lower(model)
             }
             return PlanAssembly(
-                lowered: lowered, tokenizer: tokenizer, chatTemplate: chatTemplate,
+                lowered: lowered, tokenizer: origin.tokenizer, chatTemplate: origin.chatTemplate,
                 facts: facts(model: model, passes: reports))
         }
         let bytes: Int
@@ -68,7 +57,7 @@ public struct Compilation: Sendable {
             // The facts are part of the size, so they cannot tell what was chosen for it.
             reports.append(PassReport(name: "quantize", summary: quantization.summary))
             let plan = try QuantizationPlan(
-                model, options: quantization, tokenizer: tokenizer,
+                model, options: quantization, calibration: options.calibration, tokenizer: origin.tokenizer,
                 progress: { progress($0, $1 * Compilation.measuringShare) },
                 size: { model, choices throws(CompileError) in try assembly(model, choices).byteCount() })
             choices = ["\(plan.equalization.name): \(plan.equalization.summary)", "choices: \(plan.summary)"]
@@ -87,13 +76,15 @@ public struct Compilation: Sendable {
         } else {
             bytes = try assembly(model).write(to: destination, progress: progress)
         }
-        try attempt(CompileError.checkpoint) { () throws(CheckpointError) in try checkpoint.checkUnchanged() }
+        try origin.checkUnchanged()
         return CompileReport(
             planBytes: bytes, seconds: (ContinuousClock.now - start).inSeconds,
             peakMemoryBytes: ProcessMemory.peakBytes,
             bitsPerWeight: 8 * Double(bytes) / Double(max(1, model.weightCount)),
-            passes: reports.map { "\($0.name): \($0.summary)" } + choices
-                + (quantized.map { ["measured: \($0.summary)"] } ?? []), quantization: quantized)
+            passes: reports.map { "\($0.name): \($0.summary)" }
+                + (sharingReport?.summary.map { ["shared: \($0)"] } ?? [])
+                + choices + (quantized.map { ["measured: \($0.summary)"] } ?? []),
+            quantization: quantized, sharing: sharingReport)
     }
 
     /// The share of a measured compile's time that goes by before the first matrix is quantized.

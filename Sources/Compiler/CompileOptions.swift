@@ -7,16 +7,19 @@ public struct CompileOptions: Sendable, Equatable {
     public var precision: WeightPrecision
     /// Quantization by measurement; nil for none.
     public var quantization: QuantizationOptions?
-    /// Layers that use the attention weights of the layer before them; none where it is empty.
-    public var sharedAttention: [ShareAttention.Span]
+    /// Layers that use the attention weights of the layer before them; nil for none.
+    public var sharing: SharingOptions?
+    /// A file of plain text to calibrate with; nil for the built-in text.
+    public var calibration: String?
 
     public init(
         precision: WeightPrecision = .keep, quantization: QuantizationOptions? = nil,
-        sharedAttention: [ShareAttention.Span] = []
+        sharing: SharingOptions? = nil, calibration: String? = nil
     ) {
         self.precision = precision
         self.quantization = quantization
-        self.sharedAttention = sharedAttention
+        self.sharing = sharing
+        self.calibration = calibration
     }
 }
 
@@ -30,13 +33,10 @@ public struct QuantizationOptions: Sendable, Equatable {
     }
 
     public var target: Target
-    /// A file of plain text to calibrate with; nil for the built-in text.
-    public var calibration: String?
     public var rounding: RoundingChoice
 
-    public init(target: Target, calibration: String? = nil, rounding: RoundingChoice = .measured) {
+    public init(target: Target, rounding: RoundingChoice = .measured) {
         self.target = target
-        self.calibration = calibration
         self.rounding = rounding
     }
 
@@ -59,6 +59,35 @@ public enum RoundingChoice: String, Sendable, CaseIterable {
     case nearest
 }
 
+/// Which layers use the attention weights of the layer before them, and how.
+public struct SharingOptions: Sendable, Equatable {
+    public enum Choice: Sendable, Equatable {
+        case spans([ShareAttention.Span])
+        /// So many layers, as far as there are any that can, chosen by what they cost.
+        case count(Int)
+        /// As many as the mean divergence of the predictions allows, in nats.
+        case divergence(atMost: Double)
+    }
+
+    public var choice: Choice
+    public var method: SharingMethod
+
+    public init(choice: Choice, method: SharingMethod = .repaired) {
+        self.choice = choice
+        self.method = method
+    }
+}
+
+/// What is done so that a layer can do with the attention weights of another.
+public enum SharingMethod: String, Sendable, CaseIterable {
+    /// As published: each head uses the weights of the donor's head of the same number.
+    case plain
+    /// Each head uses those of the most similar head of the donor.
+    case heads
+    /// As `heads`, and output projection and feed-forward are fitted to what the layer did before.
+    case repaired
+}
+
 /// What a compile made.
 public struct CompileReport: Sendable {
     public let planBytes: Int
@@ -70,4 +99,6 @@ public struct CompileReport: Sendable {
     public let passes: [String]
     /// What quantization by measurement did; nil where there was none.
     public let quantization: QuantizationReport?
+    /// What sharing attention weights did; nil where nothing was shared.
+    public let sharing: SharingReport?
 }

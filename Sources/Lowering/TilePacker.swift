@@ -104,19 +104,19 @@ private final class RowScratch {
     /// Fills what `source(for:)` points at: a copy of the stored values where the packing holds them, else a rounding.
     /// Returns whether all values are finite.
     func load(_ weight: Weight, row: Int, for packing: Packing) -> Bool {
-        switch (packing, weight.tensor.type, weight.keepsValues) {
-        case (.float16, .float16, true), (.bfloat16, .bfloat16, true):
+        switch (packing, weight.keptType) {
+        case (.float16, .float16), (.bfloat16, .bfloat16):
             UnsafeMutableRawBufferPointer(halves).copyMemory(from: weight.storedBytes(row: row))
             let exponent: UInt16 = packing == .float16 ? 0x7C00 : 0x7F80
             return halves.allSatisfy { $0 & exponent != exponent }
-        case (.integer(.int4Symmetric, group: .columns32), .q4_0, true),
-            (.integer(.int4Affine, group: .columns32), .q4_1, true),
-            (.integer(.int5Symmetric, group: .columns32), .q5_0, true),
-            (.integer(.int5Affine, group: .columns32), .q5_1, true),
-            (.integer(.int8Symmetric, group: .columns32), .q8_0, true):
-            BlockRow(type: weight.tensor.type, bytes: weight.storedBytes(row: row))
+        case (.integer(.int4Symmetric, group: .columns32), .some(let type)) where type == .q4_0,
+            (.integer(.int4Affine, group: .columns32), .some(let type)) where type == .q4_1,
+            (.integer(.int5Symmetric, group: .columns32), .some(let type)) where type == .q5_0,
+            (.integer(.int5Affine, group: .columns32), .some(let type)) where type == .q5_1,
+            (.integer(.int8Symmetric, group: .columns32), .some(let type)) where type == .q8_0:
+            BlockRow(type: type, bytes: weight.storedBytes(row: row))
                 .unpack(codes: codes, scales: scales, minimums: minimums)
-            let isAffine = weight.tensor.type == .q4_1 || weight.tensor.type == .q5_1
+            let isAffine = type == .q4_1 || type == .q5_1
             return scales.allSatisfy { $0 & 0x7C00 != 0x7C00 }
                 && (!isAffine || minimums.allSatisfy { $0 & 0x7C00 != 0x7C00 })
         default:

@@ -45,11 +45,14 @@ public enum WeightPrecision: String, Sendable, CaseIterable {
         }
     }
 
-    /// The smallest packing that holds the weight's values.
+    /// The smallest packing that holds the weight's values. A fitted matrix has none to keep: 8 bits are far closer to it
+    /// than it is to what it was fitted to.
     private static func keepingPacking(of weight: Weight) -> Packing {
-        guard weight.keepsValues else { return .float32 }
-        switch weight.tensor.type {
-        case .float32: return .float32
+        if case .fitted = weight.source, weight.columns % Packing.blockColumns == 0 {
+            return .integer(.int8Symmetric, group: .columns32)
+        }
+        switch weight.keptType {
+        case nil, .float32: return .float32
         case .float16: return .float16
         case .bfloat16: return .bfloat16
         case .q4_0: return .integer(.int4Symmetric, group: .columns32)

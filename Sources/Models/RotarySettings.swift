@@ -20,7 +20,7 @@ extension Rotary {
         scaling.kind.apply(to: &frequencies)
         if let factors {
             guard factors.rows == frequencies.count else {
-                throw .badShape(tensor: factors.name, expected: [frequencies.count], found: factors.tensor.shape)
+                throw .badShape(tensor: factors.name, expected: [frequencies.count], found: [factors.rows])
             }
             for (index, factor) in factors.values().enumerated() { frequencies[index] /= factor }
         }

@@ -1,8 +1,14 @@
 import Checkpoints
 
-/// A matrix or vector of a model, or some of its rows: a tensor of the checkpoint and the transforms on it, read row by
-/// row when needed.
+/// A matrix or vector of a model, or some of its rows: a tensor of the checkpoint or what a pass has fitted, and the
+/// transforms on it, read row by row when needed.
 public struct Weight: Sendable {
+    /// Where values come from.
+    public enum Source: Sendable {
+        case tensor(TensorEntry, in: Checkpoint)
+        case fitted(FittedMatrix)
+    }
+
     /// A change on the way from the checkpoint.
     public enum Transform: Sendable, Equatable {
         /// Undoes the row order that GGUF's llama family gives Q and K: in each of `heads` heads, row 2i + t there is
@@ -14,8 +20,7 @@ public struct Weight: Sendable {
         case rowsScaled(by: [Float])
     }
 
-    public let checkpoint: Checkpoint
-    public let tensor: TensorEntry
+    public let source: Source
     /// The rows that this weight is, among those that all transforms on the tensor give.
     public let rowRange: Range<Int>
     /// 1 for a vector, whose values are its rows.
@@ -27,16 +32,21 @@ public struct Weight: Sendable {
     /// A whole tensor of `rows` rows.
     public init(checkpoint: Checkpoint, tensor: TensorEntry, rows: Int, columns: Int, transforms: [Transform] = []) {
         self.init(
-            checkpoint: checkpoint, tensor: tensor, tensorRows: rows, rowRange: 0..<rows, columns: columns,
+            source: .tensor(tensor, in: checkpoint), tensorRows: rows, rowRange: 0..<rows, columns: columns,
             transforms: transforms)
     }
 
+    /// A fitted matrix.
+    public init(_ matrix: FittedMatrix) {
+        self.init(
+            source: .fitted(matrix), tensorRows: matrix.rows, rowRange: 0..<matrix.rows, columns: matrix.columns,
+            transforms: [])
+    }
+
     private init(
-        checkpoint: Checkpoint, tensor: TensorEntry, tensorRows: Int, rowRange: Range<Int>, columns: Int,
-        transforms: [Transform]
+        source: Source, tensorRows: Int, rowRange: Range<Int>, columns: Int, transforms: [Transform]
     ) {
-        self.checkpoint = checkpoint
-        self.tensor = tensor
+        self.source = source
         self.tensorRows = tensorRows
         self.rowRange = rowRange
         self.columns = columns
@@ -49,23 +59,26 @@ public struct Weight: Sendable {
         precondition(rows.lowerBound >= 0 && rows.upperBound <= self.rows)
         let first = rowRange.lowerBound
         return Weight(
-            checkpoint: checkpoint, tensor: tensor, tensorRows: tensorRows,
+            source: source, tensorRows: tensorRows,
             rowRange: first + rows.lowerBound..<first + rows.upperBound, columns: columns, transforms: transforms)
     }
 
     /// The tensor's name: the same for all slices of it.
-    public var name: String { tensor.name }
+    public var name: String {
+        switch source {
+        case .tensor(let tensor, _): tensor.name
+        case .fitted(let matrix): matrix.name
+        }
+    }
 
     public var rows: Int { rowRange.count }
 
-    /// Whether the stored values are used as they are, so that they can be copied instead of computed.
-    public var keepsValues: Bool {
-        transforms.allSatisfy {
-            switch $0 {
-            case .rowsFromInterleavedHeads: true
-            case .columnsScaled, .rowsScaled: false
-            }
-        }
+    /// The stored type, where stored values are used as they are and can be copied instead of computed; nil elsewhere.
+    public var keptType: ElementType? {
+        guard case .tensor(let tensor, _) = source else { return nil }
+        for case .columnsScaled in transforms { return nil }
+        for case .rowsScaled in transforms { return nil }
+        return tensor.type
     }
 
     /// Whether the rows follow each other as they do in the stored tensor.
@@ -89,8 +102,11 @@ public struct Weight: Sendable {
         return row
     }
 
-    /// The stored bytes of one row.
+    /// The stored bytes of one row of a tensor; none of a fitted matrix.
     public func storedBytes(row: Int) -> UnsafeRawBufferPointer {
+        guard case .tensor(let tensor, let checkpoint) = source else {
+            return UnsafeRawBufferPointer(start: nil, count: 0)
+        }
         let bytes = checkpoint.bytes(of: tensor)
         let stride = bytes.count / tensorRows
         let start = storedRow(row) * stride
@@ -100,7 +116,11 @@ public struct Weight: Sendable {
     /// One row's values; `destination` holds `columns` floats.
     public func read(row: Int, into destination: UnsafeMutableBufferPointer<Float>) {
         let stored = storedRow(row)
-        checkpoint.decode(tensor, rows: stored..<stored + 1, into: destination)
+        switch source {
+        case .tensor(let tensor, let checkpoint):
+            checkpoint.decode(tensor, rows: stored..<stored + 1, into: destination)
+        case .fitted(let matrix): matrix.read(row: stored, into: destination)
+        }
         for transform in transforms {
             switch transform {
             case .rowsFromInterleavedHeads: break
@@ -126,7 +146,9 @@ public struct Weight: Sendable {
     /// Gives back the checkpoint's memory for the first `count` rows, all where it is nil: they have been used, and would
     /// be read from the file again.
     public func release(rows count: Int? = nil) {
-        checkpoint.release(tensor, rows: storedRows(ofFirst: count ?? rows))
+        if case .tensor(let tensor, let checkpoint) = source {
+            checkpoint.release(tensor, rows: storedRows(ofFirst: count ?? rows))
+        }
     }
 
     /// The rows of the stored tensor that the first `count` rows have to themselves.

@@ -45,6 +45,33 @@ struct KeptStep {
     }
 }
 
+extension Session {
+    /// The attention weights of one row of the last step, of one query head of the program's last attention whose weights
+    /// others use: one for each position that the row sees, from the first one on, their sum 1. Nil where there is no such
+    /// attention, row or head. Meant for looking at a model, and slow.
+    public func keptWeights(row: Int, head: Int) -> [Float]? {
+        guard let donor = engine.program.donors.compactMap({ $0 }).last, step.rows.indices.contains(row),
+            (0..<donor.queryHeads).contains(head)
+        else { return nil }
+        func firstVisible(of count: Int) -> Int { donor.window > 0 ? max(0, count - donor.window) : 0 }
+        let segment = AttentionTiling.segment
+        let firstOfStep = firstVisible(of: step.committed + 1)
+        let step = kept.step(
+            queryHeads: donor.queryHeads,
+            segments: firstOfStep / segment..<(self.step.committed + self.step.rows.count - 1) / segment + 1)
+        let count = self.step.keyCount(row: row)
+        let first = firstVisible(of: count)
+        let segments = (first / segment..<(count - 1) / segment + 1).map { step.segment($0, row: row, head: head) }
+        let largest = segments.reduce(-Float.infinity) { max($0, $1.sums[0]) }
+        let factors = segments.map { portableExponential($0.sums[0] - largest) }
+        let total = zip(segments, factors).reduce(Float(0)) { $0 + $1.0.sums[1] * $1.1 }
+        return (first..<count).map { position in
+            let index = position / segment - first / segment
+            return segments[index].weights[position % segment] * (factors[index] / total)
+        }
+    }
+}
+
 extension Execution {
     /// Keeps the weights of some of a tile's queries for the attentions that use them; they begin with position `low` of
     /// the segment.

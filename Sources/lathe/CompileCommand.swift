@@ -20,47 +20,44 @@ struct CompileCommand: ParsableCommand {
         help: "keep (no weight changes its value; the default), bf16, f32, or so many bits: w8, w6, w5, w4, w3, w2.")
     var weights: WeightPrecision?
 
-    @Option(
-        help: ArgumentHelp(
-            "Layers that use the attention weights of the layer before them, as A-B,C-D, counted from 0; or off.",
-            valueName: "spans"))
-    var shareAttention: SharedSpans = .off
+    @OptionGroup var sharing: SharingArguments
 
     @OptionGroup var quantization: QuantizationArguments
+
+    @OptionGroup var calibration: CalibrationArguments
 
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        guard try quantization.options() != nil else { return }
-        if weights != nil { throw ValidationError("--weights and a target exclude each other.") }
-        if !shareAttention.spans.isEmpty {
-            throw ValidationError("--share-attention and a target exclude each other: use --weights.")
+        let (quantized, shared) = (try quantization.options() != nil, try sharing.options() != nil)
+        if quantized, weights != nil { throw ValidationError("--weights and a target exclude each other.") }
+        if calibration.isUsed, !quantized, !shared {
+            throw ValidationError(
+                "--calibration and --report go with --target-bpw, --target-size or --share-attention.")
         }
     }
 
     func run() throws {
         try reportingFailures {
             // Minutes later would be late to hear it.
-            for path in quantization.report { try TextFile.checkWritable(path) }
+            for path in calibration.report { try TextFile.checkWritable(path) }
             var bar = ProgressBar(quiet: output.quiet || output.json)
             Interruption.endsProcess()
             let compilation = Compilation(
                 source: source, destination: plan,
                 options: CompileOptions(
                     precision: weights ?? .keep, quantization: try quantization.options(),
-                    sharedAttention: shareAttention.spans))
+                    sharing: try sharing.options(), calibration: calibration.calibration))
             let report: CompileReport
             do {
                 defer { bar.finish() }
                 report = try compilation.run { bar.show($0, $1) }
             }
-            if let quantized = report.quantization {
-                for path in quantization.report {
-                    let text =
-                        path.hasSuffix(".json")
-                        ? String(decoding: quantized.json.encoded(), as: UTF8.self) + "\n" : quantized.html
-                    try TextFile.write(text, to: path)
-                }
+            for path in calibration.report {
+                let text =
+                    path.hasSuffix(".json")
+                    ? String(decoding: report.json.encoded(), as: UTF8.self) + "\n" : report.html
+                try TextFile.write(text, to: path)
             }
             if output.json {
                 var members: [(key: String, value: JSON)] = [
@@ -69,8 +66,10 @@ struct CompileCommand: ParsableCommand {
                     ("bits_per_weight", .number(report.bitsPerWeight)),
                     ("passes", .array(report.passes.map(JSON.string))),
                 ]
-                if let quantization = report.quantization {
-                    members.append(("held_out", quantization.measurementJSON))
+                for (key, measurement) in [
+                    ("shared_held_out", report.sharing?.measurement), ("held_out", report.quantization?.measurement),
+                ] {
+                    if let measurement { members.append((key, measurement.json)) }
                 }
                 Terminal.json(.members(members))
             } else if !output.quiet {

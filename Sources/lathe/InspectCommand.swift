@@ -12,16 +12,29 @@ struct InspectCommand: ParsableCommand {
     @Argument(help: "A plan, a GGUF file, a safetensors file, or a Hugging Face directory.")
     var file: String
 
-    @Option(help: "Draw a plan's program and memory into this SVG file.")
+    @Option(help: "Draw a plan's program and memory, or attention similarity, into this SVG file.")
     var graph: String?
+
+    @Flag(help: "How alike the attention weights of a checkpoint's layers are, measured on text.")
+    var attentionSimilarity = false
+
+    @Option(help: ArgumentHelp("Plain text to measure with; built-in text when left out.", valueName: "file"))
+    var calibration: String?
 
     @Flag(help: "List every tensor instead of folding equal layers.")
     var tensors = false
 
     @OptionGroup var output: OutputOptions
 
+    func validate() throws {
+        if calibration != nil, !attentionSimilarity {
+            throw ValidationError("--calibration goes with --attention-similarity.")
+        }
+    }
+
     func run() throws {
         try reportingFailures {
+            if attentionSimilarity { return try showSimilarity() }
             switch FileKind(path: file) {
             case .plan:
                 let plan = try Plan.open(path: file)
@@ -39,6 +52,23 @@ struct InspectCommand: ParsableCommand {
                 try show(json: description.json, text: description.text(listsTensors: tensors))
             }
         }
+    }
+
+    private func showSimilarity() throws {
+        guard case .checkpoint = FileKind(path: file) else {
+            throw Failure(
+                cause: "\(file): the attention of a plan is not compared", remedy: "name its checkpoint", exitCode: 64)
+        }
+        if let graph { try TextFile.checkWritable(graph) }
+        Interruption.endsProcess()
+        var bar = ProgressBar(quiet: output.quiet || output.json)
+        let report: SimilarityReport
+        do {
+            defer { bar.finish() }
+            report = try SimilarityReport(source: file, calibration: calibration) { bar.show($0, $1) }
+        }
+        if let graph { try TextFile.write(report.svg, to: graph) }
+        try show(json: report.json, text: report.text)
     }
 
     private func show(json: @autoclosure () -> JSON, text: @autoclosure () -> [String]) throws {

@@ -14,16 +14,8 @@ struct QuantizationArguments: ParsableArguments {
     @Option(help: ArgumentHelp("The same to a size of the file: bytes, or with kB, MB, GB, KiB, MiB, GiB."))
     var targetSize: ByteCount?
 
-    @Option(help: ArgumentHelp("Plain text to calibrate with; built-in text when left out.", valueName: "file"))
-    var calibration: String?
-
     @Option(help: "measured (the default), or nearest for comparison.")
     var rounding: RoundingChoice?
-
-    @Option(
-        help: ArgumentHelp(
-            "A page of what was done, HTML; JSON where the name ends with .json. May be repeated.", valueName: "file"))
-    var report: [String] = []
 
     /// Nil where no target is given. Throws `ValidationError`.
     func options() throws -> QuantizationOptions? {
@@ -35,12 +27,12 @@ struct QuantizationArguments: ParsableArguments {
             target = .bitsPerWeight(bits)
         case (nil, .some(let size)): target = .bytes(size.bytes)
         case (nil, nil):
-            guard calibration == nil, rounding == nil, report.isEmpty else {
-                throw ValidationError("--calibration, --rounding and --report go with --target-bpw or --target-size.")
+            guard rounding == nil else {
+                throw ValidationError("--rounding goes with --target-bpw or --target-size.")
             }
             return nil
         }
-        return QuantizationOptions(target: target, calibration: calibration, rounding: rounding ?? .measured)
+        return QuantizationOptions(target: target, rounding: rounding ?? .measured)
     }
 }
 

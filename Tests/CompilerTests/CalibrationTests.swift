@@ -15,13 +15,13 @@ struct CalibrationTests {
 
     /// The residual stream behind the last layer, layer by layer.
     static func lastStates(
-        of model: Model, observing observe: @escaping (Int, LayerMatrix, ObservedBuffer) -> Void = { _, _, _ in }
+        of model: Model, observing observe: @escaping (LayerTensor, ObservedBuffer) -> Void = { _, _ in }
     ) throws -> HiddenStates {
         var states = HiddenStates(tokens: tokens, embedding: model.embedding)
-        for (index, block) in model.blocks.enumerated() {
+        for span in model.evaluationSpans {
             let next = HiddenStates(count: states.count, width: states.width)
-            let layer = try BlockEvaluation(block, of: model, chunkLength: tokens.count)
-            try layer.run(states, rows: 0..<tokens.count, into: next) { observe(index, $0, $1) }
+            let layers = try SpanEvaluation(span, of: model, chunkLength: tokens.count)
+            try layers.run(states, rows: 0..<tokens.count, into: next, observing: observe)
             states = next
         }
         return states
@@ -32,6 +32,27 @@ struct CalibrationTests {
         let path = TestModel.resource(name)
         let model = FoldNorms(widensMatrices: true).apply(to: try Model(try Checkpoint.open(path))).model
         let expected = try TestModel(path, precision: .f32).logits(of: Self.tokens)
+        try Self.expectBits(expected, of: model)
+    }
+
+    @Test("a donor and its receivers by themselves give the bits of the whole model", arguments: ["llama3", "qwen3"])
+    func sameBitsShared(_ name: String) throws {
+        /// Five layers, of which the third and the fourth use the attention weights of the second.
+        func share(_ model: inout Model) throws {
+            model.blocks = [0, 1, 0, 1, 0].map { model.blocks[$0] }
+            guard case .softmaxAttention(let attention) = model.blocks[0].mixer else { return }
+            let heads = Array((0..<attention.queryHeads).reversed())
+            model = try ShareAttention([ShareAttention.Span(2...3, headMaps: [3: heads])]).apply(to: model).model
+        }
+        let path = TestModel.resource(name)
+        var model = try Model(try Checkpoint.open(path))
+        try share(&model)
+        model = FoldNorms(widensMatrices: true).apply(to: model).model
+        #expect(model.evaluationSpans == [0..<1, 1..<4, 4..<5])
+        try Self.expectBits(try TestModel(path, precision: .f32, adjust: share).logits(of: Self.tokens), of: model)
+    }
+
+    private static func expectBits(_ expected: [[Float]], of model: Model) throws {
         let states = try Self.lastStates(of: model)
         let rows = Array(Self.tokens.indices)
         let found = try HeadEvaluation(model).distributions(of: rows, in: states)
@@ -41,19 +62,25 @@ struct CalibrationTests {
     @Test("every matrix's input is seen once, together or alone")
     func observation() throws {
         let model = try Model(try Checkpoint.open(TestModel.resource("llama")))
-        var seen: [[LayerMatrix]] = model.blocks.map { _ in [] }
+        var seen: [LayerTensor] = []
         var first: [LayerMatrix: [Float]] = [:]
-        _ = try Self.lastStates(of: model) { layer, matrix, buffer in
-            seen[layer].append(matrix)
+        _ = try Self.lastStates(of: model) { tensor, buffer in
+            seen.append(tensor)
             #expect(buffer.rowCount == Self.tokens.count)
-            if layer == 0 { first[matrix] = Array(buffer.values) }
+            if tensor.layer == 0 { first[tensor.matrix] = Array(buffer.values) }
         }
-        #expect(seen == model.blocks.map { _ in LayerMatrix.allCases })
+        #expect(
+            seen
+                == model.blocks.indices.flatMap { layer in
+                    LayerMatrix.allCases.map { LayerTensor(layer: layer, matrix: $0) }
+                })
         let states = HiddenStates(tokens: Self.tokens, embedding: model.embedding)
-        let layer = try BlockEvaluation(model.blocks[0], of: model, chunkLength: Self.tokens.count)
+        let layer = try SpanEvaluation(0..<1, of: model, chunkLength: Self.tokens.count)
         for matrix in LayerMatrix.allCases {
             var alone: [[Float]] = []
-            try layer.observe(matrix, of: states, rows: 0..<Self.tokens.count) { alone.append(Array($0.values)) }
+            try layer.observe(LayerTensor(layer: 0, matrix: matrix), of: states, rows: 0..<Self.tokens.count) {
+                alone.append(Array($0.values))
+            }
             #expect(alone == [first[matrix] ?? []])
             #expect(alone.first?.count ?? 0 >= Self.tokens.count * matrix.stack(of: model.blocks[0])[0].columns)
         }

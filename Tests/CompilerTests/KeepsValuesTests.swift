@@ -38,9 +38,10 @@ struct KeepsValuesTests {
             for row in 0..<rowCount {
                 var recovered = [Float](repeating: .nan, count: columns)
                 lathe_unpack_row(packing.kernelPacking, packing.groupColumns, bytes, columns, row, &recovered)
+                let type = try #require(sources.sources[row].weight.keptType)
                 rows.append(
                     PackedRow(
-                        name: name, type: sources.sources[row].weight.tensor.type, stored: sources.values(row),
+                        name: name, type: type, stored: sources.values(row),
                         recovered: recovered, scales: packing.isFloat ? [] : scales(packing, bytes, columns, row)))
             }
         }

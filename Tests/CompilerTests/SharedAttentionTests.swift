@@ -125,7 +125,8 @@ struct SharedAttentionTests {
         func plan(_ spans: [ShareAttention.Span]) throws -> [UInt8] {
             _ = try Compilation(
                 source: folder, destination: folder + "/x.plan",
-                options: CompileOptions(precision: precision, sharedAttention: spans)
+                options: CompileOptions(
+                    precision: precision, sharing: SharingOptions(choice: .spans(spans), method: .plain))
             ).run()
             return [UInt8](try Data(contentsOf: URL(filePath: folder + "/x.plan")))
         }

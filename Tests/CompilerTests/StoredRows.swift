@@ -38,8 +38,9 @@ struct StoredRows {
     /// The checkpoint's values of one row, before any transform.
     func values(_ row: Int) -> [Float] {
         let (weight, stored) = sources[row]
+        guard case .tensor(let tensor, let checkpoint) = weight.source else { return [] }
         return [Float](unsafeUninitializedCapacity: weight.columns) { values, count in
-            weight.checkpoint.decode(weight.tensor, rows: stored..<stored + 1, into: values)
+            checkpoint.decode(tensor, rows: stored..<stored + 1, into: values)
             count = weight.columns
         }
     }

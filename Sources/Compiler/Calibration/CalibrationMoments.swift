@@ -2,23 +2,26 @@ import Models
 import Quantization
 import Runtime
 
-/// Second moments of what all matrices of one layer read, gathered while the layer runs.
+/// Second moments of what all matrices of some layers read, gathered while the layers run.
 final class CalibrationMoments {
-    private var moments: [LayerMatrix: InputMoments] = [:]
+    private var moments: [LayerTensor: InputMoments] = [:]
     private var failure: QuantizationError?
 
-    init(of block: Block) throws(CompileError) {
-        for matrix in LayerMatrix.allCases {
-            moments[matrix] = try attempt(CompileError.quantization) { () throws(QuantizationError) in
-                try InputMoments(width: matrix.stack(of: block)[0].columns)
+    init(of layers: Range<Int>, in model: Model) throws(CompileError) {
+        for layer in layers {
+            for matrix in LayerMatrix.allCases {
+                let width = matrix.stack(of: model.blocks[layer])[0].columns
+                moments[LayerTensor(layer: layer, matrix: matrix)] = try attempt(CompileError.quantization) {
+                    () throws(QuantizationError) in try InputMoments(width: width)
+                }
             }
         }
     }
 
-    subscript(matrix: LayerMatrix) -> InputMoments? { moments[matrix] }
+    subscript(matrix: LayerTensor) -> InputMoments? { moments[matrix] }
 
     /// Adds what a matrix reads.
-    func add(_ matrix: LayerMatrix, _ buffer: ObservedBuffer) {
+    func add(_ matrix: LayerTensor, _ buffer: ObservedBuffer) {
         guard let moments = moments[matrix] else { return }
         do throws(QuantizationError) {
             try moments.add(buffer)

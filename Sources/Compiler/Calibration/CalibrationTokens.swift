@@ -5,7 +5,7 @@ import Tokenization
 struct CalibrationTokens: Sendable {
     /// Tokens of a chunk: positions that a model is calibrated over.
     static let chunkLength = 512
-    /// Chunks that calibration uses at the most.
+    /// Chunks that calibration uses at the most, where it is not asked for more.
     static let mostChunks = 32
     /// Chunks that are kept for measuring the result at the most: a fifth of what there is.
     static let mostHeldOut = 8
@@ -14,19 +14,25 @@ struct CalibrationTokens: Sendable {
     let tokens: [UInt32]
     let chunkLength: Int
 
-    private init(tokens: ArraySlice<UInt32>, chunkLength: Int) {
+    /// Whole chunks, at least one.
+    init(tokens: ArraySlice<UInt32>, chunkLength: Int) {
         self.tokens = Array(tokens)
         self.chunkLength = chunkLength
     }
 
     /// The chunks to calibrate with, and the last ones, which calibration does not see; there may be none of these.
-    var split: (calibration: CalibrationTokens, heldOut: CalibrationTokens) {
+    func split(most: Int = mostChunks) -> (calibration: CalibrationTokens, heldOut: CalibrationTokens) {
         let heldOut = min(chunkCount / 5, CalibrationTokens.mostHeldOut)
-        let calibration = min(chunkCount - heldOut, CalibrationTokens.mostChunks)
+        let calibration = min(chunkCount - heldOut, most)
         return (
             CalibrationTokens(tokens: tokens[..<(calibration * chunkLength)], chunkLength: chunkLength),
             CalibrationTokens(tokens: tokens[((chunkCount - heldOut) * chunkLength)...], chunkLength: chunkLength)
         )
+    }
+
+    /// The first chunks, `count` at the most.
+    func prefix(_ count: Int) -> CalibrationTokens {
+        CalibrationTokens(tokens: tokens[..<min(tokens.count, count * chunkLength)], chunkLength: chunkLength)
     }
 
     var chunkCount: Int { tokens.count / chunkLength }
@@ -41,8 +47,7 @@ struct CalibrationTokens: Sendable {
         if let offset = text.firstInvalidUTF8 { throw .notUTF8(path: path, offset: offset) }
         chunkLength = min(CalibrationTokens.chunkLength, contextLength)
         let all = tokenizer.encode(text, addSpecial: true, parseSpecial: false)
-        let most = CalibrationTokens.mostChunks + CalibrationTokens.mostHeldOut
-        let count = min(all.count / chunkLength, most)
+        let count = all.count / chunkLength
         guard count > 0 else { throw .tooShort(path: path, tokens: all.count, needed: chunkLength) }
         var tokens = Array(all.prefix(count * chunkLength))
         // A model that wants a beginning-of-sequence token gets it in every chunk.

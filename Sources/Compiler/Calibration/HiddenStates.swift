@@ -20,6 +20,12 @@ final class HiddenStates {
         self.init(count: other.count, width: other.width)
     }
 
+    /// The same values.
+    convenience init(copying other: HiddenStates) {
+        self.init(like: other)
+        _ = values.update(fromContentsOf: other.values)
+    }
+
     /// The rows of some tokens in an embedding, quantized.
     typealias EmbeddingPiece = (tokens: Range<Int>, matrix: QuantizedMatrix)
 
@@ -71,4 +77,15 @@ final class HiddenStates {
 
     /// The values of one token.
     subscript(row: Int) -> [Float] { withRow(row) { Array($0) } }
+}
+
+extension HiddenStates {
+    /// Takes all chunks through layers of a model, in place.
+    func advance(through layers: Range<Int>, of model: Model, _ tokens: CalibrationTokens) throws(CompileError) {
+        let evaluation = try SpanEvaluation(layers, of: model, chunkLength: tokens.chunkLength)
+        for chunk in 0..<tokens.chunkCount {
+            let rows = tokens.rows(of: chunk)
+            try evaluation.run(self, rows: rows, into: self)
+        }
+    }
 }

@@ -43,3 +43,9 @@ enum LayerMatrix: Int, CaseIterable, Sendable {
         }
     }
 }
+
+/// One matrix of one layer.
+struct LayerTensor: Hashable, Sendable {
+    let layer: Int
+    let matrix: LayerMatrix
+}

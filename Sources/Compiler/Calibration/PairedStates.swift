@@ -1,7 +1,7 @@
 import Models
 import Plans
 
-/// Hidden states of the text that is kept to measure with before one layer, in the original model and in the quantized one.
+/// Hidden states of the text that is kept to measure with before a layer, in the original model and in the quantized one.
 final class PairedStates {
     let tokens: CalibrationTokens
     private(set) var original: HiddenStates
@@ -16,12 +16,12 @@ final class PairedStates {
         quantized = HiddenStates(tokens: tokens.tokens, embedding: model.embedding, replacing: pieces)
     }
 
-    /// Runs all chunks through one layer of both models.
-    func advance(original layer: BlockEvaluation, quantized quantizedLayer: BlockEvaluation) throws(CompileError) {
+    /// Runs all chunks through the same layers of both models.
+    func advance(original layers: SpanEvaluation, quantized quantizedLayers: SpanEvaluation) throws(CompileError) {
         let next = (HiddenStates(like: original), HiddenStates(like: quantized))
         for chunk in 0..<tokens.chunkCount {
-            try layer.run(original, rows: tokens.rows(of: chunk), into: next.0)
-            try quantizedLayer.run(quantized, rows: tokens.rows(of: chunk), into: next.1)
+            try layers.run(original, rows: tokens.rows(of: chunk), into: next.0)
+            try quantizedLayers.run(quantized, rows: tokens.rows(of: chunk), into: next.1)
         }
         (original, quantized) = next
     }

@@ -30,8 +30,8 @@ final class MeasuredQuantization {
     /// The hidden states of both texts before layer `layer`; nil until the embedding is quantized.
     private var states: (calibration: HiddenStates, heldOut: PairedStates)?
     private var layer = 0
-    /// The matrices of layer `layer` that are done.
-    private var packed: [LayerMatrix: PackedMatrix] = [:]
+    /// The matrices from layer `layer` on that are done.
+    private var packed: [LayerTensor: PackedMatrix] = [:]
     /// Of what all pieces of a head of its own read, once one was asked for.
     private var headMoments: InputMoments?
     private(set) var outcomes: [Outcome] = []
@@ -78,7 +78,7 @@ final class MeasuredQuantization {
         case .embedding(let piece, let isHead):
             embedding.append((model.vocabularyPieces.ranges[piece], quantized))
             if isHead { packedHead[piece] = packed }
-        case .layer(_, let matrix): self.packed[matrix] = packed
+        case .layer(let matrix): self.packed[matrix] = packed
         case .head(let piece): packedHead[piece] = packed
         }
         return .packed(packed)
@@ -88,11 +88,12 @@ final class MeasuredQuantization {
     private func moments(of unit: QuantizationUnit) throws(CompileError) -> InputMoments? {
         switch unit.place {
         case .embedding: return tiedMoments[unit.name]
-        case .layer(let layer, let matrix):
-            try advance(to: layer)
+        case .layer(let matrix):
+            let first = model.evaluationSpan(of: matrix.layer).lowerBound
+            try advance(to: first)
             let states = currentStates().calibration
-            let evaluation = try BlockEvaluation(
-                model.blocks[layer], of: model, packed: packed, chunkLength: tokens.chunkLength)
+            let evaluation = try SpanEvaluation(
+                first..<matrix.layer + 1, of: model, packed: packed, chunkLength: tokens.chunkLength)
             let moments = try attempt(CompileError.quantization) { () throws(QuantizationError) in
                 try InputMoments(width: unit.columns)
             }
@@ -117,18 +118,18 @@ final class MeasuredQuantization {
     private func advance(to target: Int) throws(CompileError) {
         var states = currentStates()
         while layer < target {
-            let block = model.blocks[layer]
-            let evaluation = try BlockEvaluation(
-                block, of: model, packed: packed, chunkLength: tokens.chunkLength, cache: .float16)
+            let span = model.evaluationSpan(of: layer)
+            let evaluation = try SpanEvaluation(
+                span, of: model, packed: packed, chunkLength: tokens.chunkLength, cache: .float16)
             let next = HiddenStates(like: states.calibration)
             for chunk in 0..<tokens.chunkCount {
                 try evaluation.run(states.calibration, rows: tokens.rows(of: chunk), into: next)
             }
             try states.heldOut.advance(
-                original: BlockEvaluation(block, of: model, chunkLength: tokens.chunkLength), quantized: evaluation)
+                original: SpanEvaluation(span, of: model, chunkLength: tokens.chunkLength), quantized: evaluation)
             states.calibration = next
             self.states = states
-            layer += 1
+            layer = span.upperBound
             packed = [:]
         }
     }

@@ -1,27 +1,17 @@
 extension QuantizationReport {
-    /// The report as one self-contained HTML page; equal reports give equal text.
-    public var html: String {
-        var page = HTMLPage(title: "Quantization report", subtitle: target)
+    /// Adds what there is to say to a page.
+    func add(to page: inout HTMLPage) {
+        page.section("Quantization")
         var facts = [
+            ("target", target),
             ("plan", "\(planBytes.grouped) bytes, \(bitsPerWeight.rounded(toDecimals: 3)) bits a weight"),
             ("calibrated on", "\(calibrationTokens.grouped) tokens"),
         ]
-        if let measurement {
-            facts += [
-                (
-                    "perplexity of the source",
-                    measurement.referencePerplexity.rounded(toDecimals: 4)
-                        + " on \(measurement.tokens.grouped) held-out tokens"
-                ),
-                ("perplexity of the plan", measurement.perplexity.rounded(toDecimals: 4)),
-                ("mean KL divergence", "\(measurement.divergence.significant()) nats"),
-            ]
-        }
+        if let measurement { facts += measurement.facts }
         page.facts(facts.map { (name: $0.0, value: $0.1) })
         addSizes(to: &page)
         addErrors(to: &page)
         addTable(to: &page)
-        return page.text()
     }
 
     /// Kinds of matrices in the order of the program.

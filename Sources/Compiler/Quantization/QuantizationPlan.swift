@@ -1,10 +1,8 @@
-import Foundation
 import Lowering
 import Models
 import Passes
 import Plans
 import Quantization
-import Tokenization
 
 /// Which option each matrix gets so that the plan meets its target, found before anything is written.
 struct QuantizationPlan {
@@ -31,12 +29,15 @@ struct QuantizationPlan {
     ///
     /// Throws before it measures where the text is no good, a weight is not finite, or the target cannot be met.
     init(
-        _ model: Model, options quantization: QuantizationOptions, tokenizer: [UInt8], progress: Compilation.Progress,
+        _ model: Model, options quantization: QuantizationOptions, calibration: String?, tokenizer: [UInt8],
+        progress: Compilation.Progress,
         size: (Model, [String: MatrixChoice]) throws(CompileError) -> Int
     ) throws(CompileError) {
         let units = QuantizationUnit.all(of: model)
         guard !units.isEmpty, !model.blocks.isEmpty else { throw .calibration(.noRows) }
-        (tokens, heldOut) = try QuantizationPlan.tokens(quantization, model, tokenizer: tokenizer).split
+        (tokens, heldOut) = try CalibrationTokens(
+            path: calibration, tokenizer: tokenizer, model: model
+        ).split()
         progress("checking", 0)
         try QuantizationPlan.checkFinite(units)
         let unitBytes = units.map { unit in
@@ -108,8 +109,8 @@ struct QuantizationPlan {
     ) -> (model: Model, report: PassReport) {
         var layers = [EqualizeChannels.Factors](repeating: EqualizeChannels.Factors(), count: model.blocks.count)
         for (unit, sensitivity) in zip(units, sensitivities) {
-            if case .layer(let layer, let matrix) = unit.place, let found = sensitivity.equalization {
-                layers[layer][matrix] = found.factors
+            if case .layer(let matrix) = unit.place, let found = sensitivity.equalization {
+                layers[matrix.layer][matrix.matrix] = found.factors
             }
         }
         return EqualizeChannels(layers: layers).apply(to: model)
@@ -118,31 +119,6 @@ struct QuantizationPlan {
     private static func choices(_ units: [QuantizationUnit], _ options: [Int]) -> [String: MatrixChoice] {
         Dictionary(
             uniqueKeysWithValues: zip(units, options).map { ($0.name, .packing(PackingOption.all[$1].packing)) })
-    }
-
-    private static func tokens(
-        _ options: QuantizationOptions, _ model: Model, tokenizer: [UInt8]
-    ) throws(CompileError) -> CalibrationTokens {
-        var text = CalibrationText.standard
-        if let path = options.calibration {
-            guard let data = try? Data(contentsOf: URL(filePath: path)) else {
-                throw .calibration(.unreadable(path: path))
-            }
-            text = Array(data)
-        }
-        let result = try attempt(CompileError.unusableTokenizer) {
-            () throws(TokenizerError) -> Result<CalibrationTokens, CalibrationError> in
-            // The tables are used where they lie.
-            try tokenizer.withUnsafeBufferPointer { section throws(TokenizerError) in
-                let tokenizer = try Tokenizer(section: UnsafeRawBufferPointer(section))
-                return Result { () throws(CalibrationError) in
-                    try CalibrationTokens(
-                        text, path: options.calibration ?? "built-in text", tokenizer: tokenizer,
-                        contextLength: model.contextLength)
-                }
-            }
-        }
-        return try attempt(CompileError.calibration) { () throws(CalibrationError) in try result.get() }
     }
 
     /// Throws `notFinite` for the first matrix with an infinity or NaN.

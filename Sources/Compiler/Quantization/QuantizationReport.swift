@@ -36,30 +36,18 @@ public struct QuantizationReport: Sendable {
 
     /// One line for the terminal.
     public var summary: String {
-        guard let measurement else { return "not measured: the calibration text leaves nothing to measure with" }
-        return "on \(measurement.tokens) held-out tokens perplexity "
-            + "\(measurement.referencePerplexity.rounded(toDecimals: 3)) -> \(measurement.perplexity.rounded(toDecimals: 3)), "
-            + "divergence \(measurement.divergence.significant())"
+        measurement?.summary ?? "not measured: the calibration text leaves nothing to measure with"
     }
 
     /// Everything, as JSON.
     public var json: JSON {
         .members([
             ("target", .string(target)), ("plan_bytes", .count(planBytes)), ("bits_per_weight", .number(bitsPerWeight)),
-            ("calibration_tokens", .count(calibrationTokens)), ("held_out", measurementJSON),
+            ("calibration_tokens", .count(calibrationTokens)), ("held_out", measurement.map(\.json) ?? .null),
             ("matrices", .array(matrices.map(\.json))),
         ])
     }
 
-    /// What was measured on held-out text; null where nothing was.
-    public var measurementJSON: JSON {
-        guard let measurement else { return .null }
-        return .members([
-            ("tokens", .count(measurement.tokens)), ("perplexity", .number(measurement.perplexity)),
-            ("reference_perplexity", .number(measurement.referencePerplexity)),
-            ("kl_mean", .number(measurement.divergence)),
-        ])
-    }
 }
 
 extension QuantizationReport.Matrix {
@@ -106,7 +94,7 @@ extension QuantizationReport {
 extension QuantizationUnit {
     fileprivate var layer: Int? {
         switch place {
-        case .layer(let layer, _): layer
+        case .layer(let matrix): matrix.layer
         case .embedding, .head: nil
         }
     }
@@ -114,10 +102,13 @@ extension QuantizationUnit {
     fileprivate var kind: String {
         switch place {
         case .embedding(_, let isHead): isHead ? "embedding and head" : "embedding"
-        case .layer(_, .projection): "query, key, value"
-        case .layer(_, .attentionOutput): "attention output"
-        case .layer(_, .gateUp): "gate, up"
-        case .layer(_, .down): "down"
+        case .layer(let matrix):
+            switch matrix.matrix {
+            case .projection: stack.count > 1 ? "query, key, value" : "value"
+            case .attentionOutput: "attention output"
+            case .gateUp: "gate, up"
+            case .down: "down"
+            }
         case .head: "head"
         }
     }

@@ -7,7 +7,7 @@ struct QuantizationUnit {
     enum Place: Equatable {
         /// A piece of the embedding, which may be the head's too.
         case embedding(piece: Int, isHead: Bool)
-        case layer(Int, LayerMatrix)
+        case layer(LayerTensor)
         /// A piece of a head of its own.
         case head(piece: Int)
     }
@@ -29,7 +29,7 @@ struct QuantizationUnit {
             for matrix in LayerMatrix.allCases {
                 units.append(
                     QuantizationUnit(
-                        place: .layer(layer, matrix), name: matrix.tensorName(layer: layer),
+                        place: .layer(LayerTensor(layer: layer, matrix: matrix)), name: matrix.tensorName(layer: layer),
                         stack: matrix.stack(of: block)))
             }
         }

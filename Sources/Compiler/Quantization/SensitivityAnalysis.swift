@@ -57,9 +57,9 @@ struct SensitivityAnalysis {
                 replacing: [(model.vocabularyPieces.ranges[piece], quantized)])
             state.variants.append(Variant(unit: index, states: states, head: isHead ? quantized : nil))
         }
-        for layer in model.blocks.indices {
-            try measureLayer(layer, chunks: chunks, &state)
-            progress("measuring", Double(layer + 1) / Double(model.blocks.count + 1))
+        for span in model.evaluationSpans {
+            try measureLayers(span, chunks: chunks, &state)
+            progress("measuring", Double(span.upperBound) / Double(model.blocks.count + 1))
         }
         let divergences = try measureHead(&state)
         return units.indices.compactMap { index in
@@ -97,12 +97,11 @@ struct SensitivityAnalysis {
         var moments: InputMoments?
     }
 
-    /// Takes all hidden states through one layer, and adds the variants of its matrices.
-    private func measureLayer(_ layer: Int, chunks: Int, _ state: inout State) throws(CompileError) {
-        let block = model.blocks[layer]
+    /// Takes all hidden states through layers, and adds the variants of their matrices.
+    private func measureLayers(_ layers: Range<Int>, chunks: Int, _ state: inout State) throws(CompileError) {
         let first = tokens.rows(of: 0)
-        let reference = try BlockEvaluation(block, of: model, chunkLength: tokens.chunkLength)
-        let moments = try CalibrationMoments(of: block)
+        let reference = try SpanEvaluation(layers, of: model, chunkLength: tokens.chunkLength)
+        let moments = try CalibrationMoments(of: layers, in: model)
         let next = HiddenStates(count: state.base.count, width: state.base.width)
         for chunk in 0..<chunks {
             try reference.run(state.base, rows: tokens.rows(of: chunk), into: next, observing: moments.add)
@@ -114,16 +113,16 @@ struct SensitivityAnalysis {
             state.variants[index].states = states
         }
         for index in units.indices {
-            guard case .layer(layer, let matrix) = units[index].place else { continue }
-            let quantized = try measure(
-                index, moments: moments[matrix], channels: matrix.channels(of: block), &state)
+            guard case .layer(let matrix) = units[index].place, layers.contains(matrix.layer) else { continue }
+            let channels = matrix.matrix.channels(of: model.blocks[matrix.layer])
+            let quantized = try measure(index, moments: moments[matrix], channels: channels, &state)
             let factors = state.found[index]?.equalization?.factors
             guard
                 let packed = PackedMatrix(
-                    valuesOf: quantized, dividedBy: factors.map { f in matrix.channels(of: block).map { f[$0] } })
+                    valuesOf: quantized, dividedBy: factors.map { factors in channels.map { factors[$0] } })
             else { continue }
-            let changed = try BlockEvaluation(
-                block, of: model, packed: [matrix: packed], chunkLength: tokens.chunkLength)
+            let changed = try SpanEvaluation(
+                layers, of: model, packed: [matrix: packed], chunkLength: tokens.chunkLength)
             let states = HiddenStates(count: first.count, width: next.width)
             try changed.run(state.base, rows: first, into: states)
             state.variants.append(Variant(unit: index, states: states))

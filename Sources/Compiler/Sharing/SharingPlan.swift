@@ -1,0 +1,117 @@
+import Models
+import Passes
+
+/// A model whose receivers are chosen, mapped and repaired as the options say, with what that cost.
+struct SharingPlan {
+    let model: Model
+    let passReport: PassReport
+    let report: SharingReport
+
+    /// Chunks that are fitted to at the most: more than quantizing uses, since a regression has more to find.
+    private static let mostChunks = 64
+    /// How far the divergence before repair is followed, in limits for that after it.
+    private static let followed = 8.0
+
+    /// Throws where spans are refused, or the text is no good.
+    init(
+        _ original: Model, options: SharingOptions, calibration: String?, tokenizer: [UInt8],
+        progress: Compilation.Progress
+    ) throws(CompileError) {
+        if case .spans(let spans) = options.choice, options.method == .plain {
+            let shared = try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
+                try ShareAttention(spans).apply(to: original)
+            }
+            (model, passReport) = shared
+            report = SharingReport(original: original, shared: shared.model)
+            return
+        }
+        if case .spans(let spans) = options.choice {
+            // Before minutes are spent.
+            try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
+                _ = try ShareAttention(spans).apply(to: original)
+            }
+        }
+        let all = try CalibrationTokens(path: calibration, tokenizer: tokenizer, model: original)
+        let (tokens, heldOut) = all.split(most: SharingPlan.mostChunks)
+        guard heldOut.chunkCount > 0 else {
+            throw .calibration(
+                .tooShort(path: calibration ?? "built-in text", tokens: all.tokens.count, needed: 5 * all.chunkLength))
+        }
+        let similarity = try AttentionSimilarity(original, tokens: tokens, progress: progress)
+        let trial = Trial(
+            original: original, method: options.method, tokens: tokens, heldOut: heldOut, similarity: similarity)
+        var search: SharingSearch?
+        let found: Trial.Result
+        switch options.choice {
+        case .spans(let spans): found = try trial.run(spans, progress)
+        case .count(let count):
+            let chosen = try SharingSearch(
+                original, tokens: tokens, similarity: options.method == .plain ? nil : similarity)
+            try chosen.grow(to: count, progress: progress)
+            search = chosen
+            found = try trial.run(chosen.spans(first: count), progress)
+        case .divergence(let limit):
+            let chosen = try SharingSearch(
+                original, tokens: tokens, similarity: options.method == .plain ? nil : similarity)
+            try chosen.grow(to: original.blocks.count, limit: SharingPlan.followed * limit, progress: progress)
+            search = chosen
+            found = try trial.longest(chosen, within: limit, progress)
+        }
+        model = found.shared.model
+        passReport = found.shared.report
+        report = SharingReport(
+            original: original, shared: found.shared.model, similarity: similarity, search: search,
+            outcomes: found.outcomes, measurement: found.measurement)
+    }
+}
+
+/// Shares, repairs and measures.
+private struct Trial {
+    let original: Model
+    let method: SharingMethod
+    let tokens: CalibrationTokens
+    let heldOut: CalibrationTokens
+    let similarity: AttentionSimilarity
+
+    struct Result {
+        let shared: (model: Model, report: PassReport)
+        let outcomes: [SharingRepair.Outcome]
+        let measurement: HeldOutMeasurement
+    }
+
+    func run(_ spans: [ShareAttention.Span], _ progress: Compilation.Progress) throws(CompileError) -> Result {
+        let mapped = method == .plain ? spans : spans.map { $0.mappingHeads(by: similarity) }
+        var shared = try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
+            try ShareAttention(mapped).apply(to: original)
+        }
+        var outcomes: [SharingRepair.Outcome] = []
+        if method == .repaired {
+            let repair = SharingRepair(original: original, shared: shared.model, tokens: tokens)
+            shared.model = try repair.run(progress: progress)
+            outcomes = repair.outcomes
+        }
+        progress("comparing", 1)
+        return Result(
+            shared: shared, outcomes: outcomes,
+            measurement: try HeldOutMeasurement(of: shared.model, beside: original, on: heldOut))
+    }
+
+    /// With the most receivers that stay within the limit: as many as there are steps, or found by halving.
+    func longest(
+        _ search: SharingSearch, within limit: Double, _ progress: Compilation.Progress
+    ) throws(CompileError) -> Result {
+        var best = try run([], progress)
+        var (kept, refused) = (0, search.steps.count + 1)
+        var next = search.steps.count
+        while kept + 1 < refused {
+            let result = try run(search.spans(first: next), progress)
+            if result.measurement.divergence <= limit {
+                (kept, best) = (next, result)
+            } else {
+                refused = next
+            }
+            next = (kept + refused) / 2
+        }
+        return best
+    }
+}
