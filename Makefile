@@ -12,7 +12,7 @@ BENCH_OPTIONS ?=
 RELOCATIONS := $(shell getconf GNU_LIBC_VERSION | awk '$$2 >= 2.36 { \
 	print "-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs" }')
 
-.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality bench-packings
+.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality bench-packings bench-sharing
 .PHONY: setup model eval-text clean FORCE
 .DEFAULT_GOAL := build
 
@@ -58,6 +58,10 @@ bench-quality: $(LATHE) $(MODEL) $(EVAL_TEXT)
 # Decoding with every packing, beside what its bytes allow.
 bench-packings: $(LATHE) $(MODEL)
 	python3 scripts/bench_packings.py --lathe $(LATHE) --source $(MODEL) $(BENCH_OPTIONS)
+
+# Attention weights shared between layers: what each step costs and gives.
+bench-sharing: $(LATHE) $(MODEL) $(EVAL_TEXT)
+	python3 scripts/bench_sharing.py --lathe $(LATHE) --source $(MODEL) --text $(EVAL_TEXT) $(BENCH_OPTIONS)
 
 setup:
 	@scripts/setup.sh

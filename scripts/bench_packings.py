@@ -7,18 +7,13 @@ measures beside it, and speed beside w8's next to bytes beside w8's: equal figur
 """
 
 import argparse
-import json
 import statistics
-import subprocess
 import sys
 from pathlib import Path
 
+from lathe_program import lathe
+
 KINDS = "w8,w6,w5,w4,w3,w2"
-
-
-def lathe(program: Path, *arguments: object) -> list | dict:
-    output = subprocess.run([program, *map(str, arguments), "--json", "--quiet"], check=True, stdout=subprocess.PIPE)
-    return json.loads(output.stdout)
 
 
 def main() -> None:

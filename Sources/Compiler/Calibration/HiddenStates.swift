@@ -26,6 +26,12 @@ final class HiddenStates {
         _ = values.update(fromContentsOf: other.values)
     }
 
+    /// The first rows of others.
+    convenience init(first count: Int, of other: HiddenStates) {
+        self.init(count: count, width: other.width)
+        _ = values.update(fromContentsOf: other.values[..<(count * width)])
+    }
+
     /// The rows of some tokens in an embedding, quantized.
     typealias EmbeddingPiece = (tokens: Range<Int>, matrix: QuantizedMatrix)
 

@@ -7,8 +7,8 @@ import Runtime
 /// What rounding costs, matrix by matrix, measured on calibration text.
 ///
 /// For each matrix alone in a coarse option, the layer's changed output runs through the rest of the float32 model, and
-/// the divergence of the final distributions is measured. All these variants go through the model together, layer by
-/// layer, so that one layer's weights are in memory at a time. Other options are scaled from that by their share of the
+/// the divergence of the final distributions is measured. These variants go through the model together, layer by layer, so
+/// that one layer's weights are in memory at a time, and no more than `mostVariants` hidden states. Other options are scaled from that by their share of the
 /// error in the matrix's own outputs, rounded as they will be: for small errors the divergence is quadratic in them.
 struct SensitivityAnalysis {
     /// What was measured of one unit.
@@ -42,6 +42,8 @@ struct SensitivityAnalysis {
     let tokens: CalibrationTokens
     let units: [QuantizationUnit]
     let rounding: RoundingChoice
+    /// Variants that are on their way at once, about.
+    var mostVariants = 32
 
     /// Results in the order of the units.
     func run(progress: Compilation.Progress) throws(CompileError) -> [Result] {
@@ -59,8 +61,12 @@ struct SensitivityAnalysis {
         }
         for span in model.evaluationSpans {
             try measureLayers(span, chunks: chunks, &state)
+            if state.variants.count >= mostVariants {
+                try finishVariants(from: span.upperBound, &state)
+            }
             progress("measuring", Double(span.upperBound) / Double(model.blocks.count + 1))
         }
+        try finishVariants(from: model.blocks.count, &state)
         let divergences = try measureHead(&state)
         return units.indices.compactMap { index in
             state.found[index].map {
@@ -84,6 +90,11 @@ struct SensitivityAnalysis {
         /// Hidden states of the unmodified model.
         var base: HiddenStates
         var variants: [Variant] = []
+        /// Of the first chunk behind the last layer, once they were needed.
+        var last: HiddenStates?
+        /// What was found of variants that have arrived, by the index of their unit.
+        var divergences: [Int: Double] = [:]
+        var tied: [Int: QuantizedMatrix] = [:]
         /// What is found of each unit, by its index.
         var found: [Int: Finding] = [:]
     }
@@ -130,20 +141,41 @@ struct SensitivityAnalysis {
         state.base = next
     }
 
-    /// The divergence of every variant's predictions, and of those of a rounded head, by the index of the unit.
-    private func measureHead(_ state: inout State) throws(CompileError) -> [Int: Double] {
+    /// Positions of the first chunk whose predictions are compared.
+    private var comparedRows: [Int] {
         let count = tokens.chunkLength
-        let rows = Array(stride(from: min(8, count - 1), to: count, by: SensitivityAnalysis.comparedStride))
-        let head = try HeadEvaluation(model)
-        let expected = try head.distributions(of: rows, in: state.base)
-        var divergences: [Int: Double] = [:]
-        var tied: [Int: QuantizedMatrix] = [:]
-        for variant in state.variants {
-            divergences[variant.unit] = try head.divergence(of: rows, in: variant.states, from: expected)
-            tied[variant.unit] = variant.head
+        return Array(stride(from: min(8, count - 1), to: count, by: SensitivityAnalysis.comparedStride))
+    }
+
+    /// Takes all variants through the layers from `layer` on, and measures the divergence of their predictions.
+    private func finishVariants(from layer: Int, _ state: inout State) throws(CompileError) {
+        guard !state.variants.isEmpty else { return }
+        let chunk = tokens.prefix(1)
+        let remaining = model.evaluationSpans.filter { $0.lowerBound >= layer }
+        let last = state.last ?? HiddenStates(first: tokens.chunkLength, of: state.base)
+        for span in remaining {
+            let evaluation = try SpanEvaluation(span, of: model, chunkLength: tokens.chunkLength)
+            for states in state.variants.map(\.states) + (state.last == nil ? [last] : []) {
+                try evaluation.run(states, rows: chunk.rows(of: 0), into: states)
+            }
         }
-        // Their hidden states are what takes most memory.
+        state.last = last
+        let head = try HeadEvaluation(model)
+        let expected = try head.distributions(of: comparedRows, in: last)
+        for variant in state.variants {
+            state.divergences[variant.unit] = try head.divergence(
+                of: comparedRows, in: variant.states, from: expected)
+            state.tied[variant.unit] = variant.head
+        }
         state.variants = []
+    }
+
+    /// The divergence of every unit's predictions, that of a rounded head among them, by the index of the unit.
+    private func measureHead(_ state: inout State) throws(CompileError) -> [Int: Double] {
+        let rows = comparedRows
+        var divergences = state.divergences
+        let tied = state.tied
+        let expected = try HeadEvaluation(model).distributions(of: rows, in: state.base)
         let moments = try FinalNormEvaluation.moments(of: model, state.base, chunkLength: tokens.chunkLength)
         let base = state.base
         func predictedWith(_ piece: Int, _ rounded: QuantizedMatrix) throws(CompileError) -> Double {

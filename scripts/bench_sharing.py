@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""What sharing attention weights costs and gives, step by step: make bench-sharing.
+
+For each number of receivers five models in float32 beside the dense one, on text that no calibration saw: layers by
+position (the last ones before the last layer), by similarity to the layer before, by measured divergence (`--share-attention
+auto`, which is asked once for the most layers; fewer are a beginning of its order), then with mapped heads, and repaired.
+Then how decoding and prefill fare and what a position takes in the KV cache, for w4 plans of the measured layers; and what
+sharing costs together with the packings of --weights, beside the sum of both alone.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from lathe_program import lathe
+
+CHOICES = [("by position", "plain"), ("by similarity", "plain"), ("by divergence", "plain"), ("by divergence", "heads"),
+           ("by divergence", "repaired")]
+
+
+def joined(layers: list[int]) -> str:
+    """Layers as --share-attention takes them: those that follow each other are one span."""
+    runs: list[list[int]] = []
+    for layer in sorted(layers):
+        if runs and runs[-1][1] == layer - 1:
+            runs[-1][1] = layer
+        else:
+            runs.append([layer, layer])
+    return ",".join(f"{first}-{last}" for first, last in runs)
+
+
+class Bench:
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.dense = self.compile("dense", "--weights", "f32")
+        self.perplexity = self.score(self.dense)["perplexity"]
+        inspected = lathe(options.lathe, "inspect", options.source, "--attention-similarity", *self.calibration)
+        self.layers = inspected["layers"]
+        near = [pair for pair in inspected["pairs"] if pair["layer"] == pair["earlier"] + 1]
+        near.sort(key=lambda pair: (-sum(pair["without_sink"]), pair["layer"]))
+        self.similar = [pair["layer"] for pair in near]
+
+    @property
+    def calibration(self) -> list[object]:
+        return ["--calibration", self.options.calibration] if self.options.calibration else []
+
+    def compile(self, name: str, *arguments: object) -> Path:
+        plan = self.options.folder / f"{name}.plan"
+        print(f"{name}: {' '.join(map(str, arguments))}", file=sys.stderr, flush=True)
+        self.facts = lathe(self.options.lathe, "compile", self.options.source, "-o", plan, *arguments)
+        return plan
+
+    def score(self, plan: Path) -> dict:
+        more = ["--chunks", self.options.chunks] if self.options.chunks else []
+        return lathe(self.options.lathe, "eval", plan, "--text", self.options.text, "-c", 512, "--reference", self.dense,
+                     "--divergence-prompts", 0, *more)
+
+    def order(self, most: int) -> list[int]:
+        """Layers in the order in which they are chosen by divergence."""
+        report = self.options.folder / "order.json"
+        self.compile("order", "--weights", "f32", "--share-attention", "auto", "--share-layers", most, "--share-method",
+                     "heads", "--report", report, *self.calibration)
+        receivers = json.loads(report.read_text())["sharing"]["receivers"]
+        return [each["layer"] for each in sorted(receivers, key=lambda each: each["kl_so_far"])]
+
+    def chosen(self, choice: str, count: int, order: list[int]) -> list[int]:
+        if choice == "by position":
+            return list(range(self.layers - 1 - count, self.layers - 1))
+        return (self.similar if choice == "by similarity" else order)[:count]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lathe", type=Path, default=Path(".build/release/lathe"))
+    parser.add_argument("--source", type=Path, default=Path(".models/SmolLM2-135M-Instruct.Q4_1.gguf"))
+    parser.add_argument("--text", type=Path, default=Path(".models/eval.txt"), help="held out of every calibration")
+    parser.add_argument("--calibration", type=Path, help="plain text; built-in text when left out")
+    parser.add_argument("--chunks", type=int, help="of 512 tokens, at most (all, where it is not given)")
+    parser.add_argument("--counts", default="2,4,6,8,10")
+    parser.add_argument("--weights", default="keep,w8,w4", help="that sharing is tried together with")
+    parser.add_argument("--together", type=int, default=4, help="receivers that are tried with them")
+    parser.add_argument("--folder", type=Path, default=Path(".models/sharing"), help="where the plans go")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    counts = [int(count) for count in options.counts.split(",")]
+    bench = Bench(options)
+    order = bench.order(max(counts + [options.together]))
+    print("| receivers | chosen | method | layers | perplexity beside dense | mean KL | seconds | MB of memory |")
+    print("|---:|---|---|---|---:|---:|---:|---:|", flush=True)
+    for count in counts:
+        for choice, method in CHOICES:
+            layers = joined(bench.chosen(choice, count, order))
+            plan = bench.compile(f"{count}-{choice.split()[-1]}-{method}", "--weights", "f32", "--share-attention",
+                                 layers, "--share-method", method, *bench.calibration)
+            scores = bench.score(plan)
+            print(f"| {count} | {choice} | {method} | {layers} | {scores['perplexity'] / bench.perplexity:.3f}x "
+                  f"| {scores['kl_mean']:.4f} | {bench.facts['seconds']:.0f} | "
+                  f"{bench.facts['peak_rss_bytes'] / 1e6:.0f} |", flush=True)
+            plan.unlink()
+    print("\n| receivers | KV bytes a position | " + " | ".join(
+        f"{test}{place}" for place in ("", " @ d4096") for test in ("prefill", "decode")) + " |")
+    print("|---:|---:|---:|---:|---:|---:|", flush=True)
+    base: list[float] = []
+    for count in [0, *counts]:
+        sharing = ["--share-attention", joined(order[:count]), "--share-method", "plain"] if count else []
+        plan = bench.compile(f"{count}-speed", "--weights", "w4", *sharing)
+        state = lathe(options.lathe, "inspect", plan)["state_bytes_per_position"]
+        rates = [test["tokens_per_second"] for depth in (0, 4096)
+                 for test in lathe(options.lathe, "bench", plan, "-p", 512, "-n", 64, "-d", depth, "-r", 3)]
+        base = base or rates
+        print(f"| {count} | {state} | " + " | ".join(
+            f"{rate:.0f} ({rate / first:.2f}x)" for rate, first in zip(rates, base)) + " |", flush=True)
+        plan.unlink()
+    print("\n| weights | KL alone | of sharing alone | sum | together |")
+    print("|---|---:|---:|---:|---:|", flush=True)
+    sharing = ["--share-attention", joined(order[:options.together]), *bench.calibration]
+    shared = bench.score(bench.compile("together", "--weights", "f32", *sharing))["kl_mean"]
+    for weights in options.weights.split(","):
+        alone = bench.score(bench.compile(f"{weights}-dense", "--weights", weights))["kl_mean"]
+        both = bench.score(bench.compile(f"{weights}-together", "--weights", weights, *sharing))["kl_mean"]
+        print(f"| {weights} | {alone:.4f} | {shared:.4f} | {alone + shared:.4f} | {both:.4f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
