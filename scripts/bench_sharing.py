@@ -80,12 +80,14 @@ def main() -> None:
     parser.add_argument("--counts", default="2,4,6,8,10")
     parser.add_argument("--weights", default="keep,w8,w4", help="that sharing is tried together with")
     parser.add_argument("--together", type=int, default=4, help="receivers that are tried with them")
+    parser.add_argument("--order", help="layers in the order of their cost, with commas, instead of the search")
     parser.add_argument("--folder", type=Path, default=Path(".models/sharing"), help="where the plans go")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     counts = [int(count) for count in options.counts.split(",")]
     bench = Bench(options)
-    order = bench.order(max(counts + [options.together]))
+    order = ([int(layer) for layer in options.order.split(",")] if options.order
+             else bench.order(max(counts + [options.together])))
     print("| receivers | chosen | method | layers | perplexity beside dense | mean KL | seconds | MB of memory |")
     print("|---:|---|---|---|---:|---:|---:|---:|", flush=True)
     for count in counts:

@@ -4,7 +4,7 @@ public enum CalibrationError: Error, Sendable, Equatable {
     case empty(path: String)
     /// The text is not UTF-8 from a byte on.
     case notUTF8(path: String, offset: Int)
-    /// The text has fewer tokens than one chunk.
+    /// The text has fewer tokens than what is asked for needs.
     case tooShort(path: String, tokens: Int, needed: Int)
     /// The model has no layers or rows to look at.
     case noRows
@@ -18,7 +18,7 @@ public enum CalibrationError: Error, Sendable, Equatable {
         case .empty(let path): "\(path): the calibration text is empty"
         case .notUTF8(let path, let offset): "\(path): the calibration text is not UTF-8 from byte \(offset) on"
         case .tooShort(let path, let tokens, let needed):
-            "\(path): the calibration text has \(tokens) tokens, one chunk takes \(needed)"
+            "\(path): the calibration text has \(tokens) tokens, \(needed) are needed"
         case .noRows: "the model has nothing to calibrate"
         case .targetTooSmall(let bytes, let smallest, let bits):
             "the plan cannot be as small as \(bytes) bytes: with 2 bits everywhere it takes \(smallest), "
