@@ -91,7 +91,7 @@ struct QuantizationTests {
             }
             try refused([], naming: "empty")
             try refused(Array("lamps \u{E9}".utf8) + [0xC3], naming: "not UTF-8 from byte 8 on")
-            try refused(Array("a few words".utf8), naming: "one chunk takes")
+            try refused(Array("a few words".utf8), naming: "are needed")
             expectFailure(
                 try compile(folder, "--target-bpw", "40", "--calibration", folder + "/missing"), 66,
                 naming: "cannot be read")
