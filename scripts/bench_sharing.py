@@ -10,6 +10,7 @@ sharing costs together with the packings of --weights, beside the sum of both al
 
 import argparse
 import json
+import statistics
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def joined(layers: list[int]) -> str:
             runs[-1][1] = layer
         else:
             runs.append([layer, layer])
-    return ",".join(f"{first}-{last}" for first, last in runs)
+    return ",".join(f"{first}-{last}" if first < last else f"{first}" for first, last in runs)
 
 
 class Bench:
@@ -64,30 +65,18 @@ class Bench:
         receivers = json.loads(report.read_text())["sharing"]["receivers"]
         return [each["layer"] for each in sorted(receivers, key=lambda each: each["kl_so_far"])]
 
+    def rates(self, plan: Path) -> list[float]:
+        """Prefill and decoding at the beginning, then behind 4096 tokens."""
+        return [test["tokens_per_second"] for depth in (0, 4096)
+                for test in lathe(self.options.lathe, "bench", plan, "-p", 512, "-n", 64, "-d", depth, "-r", 2)]
+
     def chosen(self, choice: str, count: int, order: list[int]) -> list[int]:
         if choice == "by position":
             return list(range(self.layers - 1 - count, self.layers - 1))
         return (self.similar if choice == "by similarity" else order)[:count]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lathe", type=Path, default=Path(".build/release/lathe"))
-    parser.add_argument("--source", type=Path, default=Path(".models/SmolLM2-135M-Instruct.Q4_1.gguf"))
-    parser.add_argument("--text", type=Path, default=Path(".models/eval.txt"), help="held out of every calibration")
-    parser.add_argument("--calibration", type=Path, help="plain text; built-in text when left out")
-    parser.add_argument("--chunks", type=int, help="of 512 tokens, at most (all, where it is not given)")
-    parser.add_argument("--counts", default="2,4,6,8,10")
-    parser.add_argument("--weights", default="keep,w8,w4", help="that sharing is tried together with")
-    parser.add_argument("--together", type=int, default=4, help="receivers that are tried with them")
-    parser.add_argument("--order", help="layers in the order of their cost, with commas, instead of the search")
-    parser.add_argument("--folder", type=Path, default=Path(".models/sharing"), help="where the plans go")
-    options = parser.parse_args()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    counts = [int(count) for count in options.counts.split(",")]
-    bench = Bench(options)
-    order = ([int(layer) for layer in options.order.split(",")] if options.order
-             else bench.order(max(counts + [options.together])))
+def print_quality(bench: Bench, counts: list[int], order: list[int]) -> None:
     print("| receivers | chosen | method | layers | perplexity beside dense | mean KL | seconds | MB of memory |")
     print("|---:|---|---|---|---:|---:|---:|---:|", flush=True)
     for count in counts:
@@ -100,20 +89,32 @@ def main() -> None:
                   f"| {scores['kl_mean']:.4f} | {bench.facts['seconds']:.0f} | "
                   f"{bench.facts['peak_rss_bytes'] / 1e6:.0f} |", flush=True)
             plan.unlink()
+
+
+def print_speed(bench: Bench, counts: list[int], order: list[int]) -> None:
     print("\n| receivers | KV bytes a position | " + " | ".join(
         f"{test}{place}" for place in ("", " @ d4096") for test in ("prefill", "decode")) + " |")
     print("|---:|---:|---:|---:|---:|---:|", flush=True)
-    base: list[float] = []
-    for count in [0, *counts]:
+    speeds = [0, *counts]
+    plans = {}
+    for count in speeds:
         sharing = ["--share-attention", joined(order[:count]), "--share-method", "plain"] if count else []
-        plan = bench.compile(f"{count}-speed", "--weights", "w4", *sharing)
-        state = lathe(options.lathe, "inspect", plan)["state_bytes_per_position"]
-        rates = [test["tokens_per_second"] for depth in (0, 4096)
-                 for test in lathe(options.lathe, "bench", plan, "-p", 512, "-n", 64, "-d", depth, "-r", 3)]
-        base = base or rates
-        print(f"| {count} | {state} | " + " | ".join(
-            f"{rate:.0f} ({rate / first:.2f}x)" for rate, first in zip(rates, base)) + " |", flush=True)
-        plan.unlink()
+        plans[count] = bench.compile(f"{count}-speed", "--weights", "w4", *sharing)
+    # In turn, round after round: what else the machine does meets all of them alike.
+    rounds = [{count: bench.rates(plans[count]) for count in speeds} for _ in range(bench.options.rounds)]
+    for count in speeds:
+        state = lathe(bench.options.lathe, "inspect", plans[count])["state_bytes_per_position"]
+        cells = []
+        for test in range(4):
+            rate = statistics.median(rates[count][test] for rates in rounds)
+            ratio = statistics.median(rates[count][test] / rates[0][test] for rates in rounds)
+            cells.append(f"{rate:.0f} ({ratio:.2f}x)")
+        print(f"| {count} | {state} | " + " | ".join(cells) + " |", flush=True)
+        plans[count].unlink()
+
+
+def print_together(bench: Bench, order: list[int]) -> None:
+    options = bench.options
     print("\n| weights | KL alone | of sharing alone | sum | together |")
     print("|---|---:|---:|---:|---:|", flush=True)
     sharing = ["--share-attention", joined(order[:options.together]), *bench.calibration]
@@ -122,6 +123,30 @@ def main() -> None:
         alone = bench.score(bench.compile(f"{weights}-dense", "--weights", weights))["kl_mean"]
         both = bench.score(bench.compile(f"{weights}-together", "--weights", weights, *sharing))["kl_mean"]
         print(f"| {weights} | {alone:.4f} | {shared:.4f} | {alone + shared:.4f} | {both:.4f} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lathe", type=Path, default=Path(".build/release/lathe"))
+    parser.add_argument("--source", type=Path, default=Path(".models/SmolLM2-135M-Instruct.Q4_1.gguf"))
+    parser.add_argument("--text", type=Path, default=Path(".models/eval.txt"), help="held out of every calibration")
+    parser.add_argument("--calibration", type=Path, help="plain text; built-in text when left out")
+    parser.add_argument("--chunks", type=int, help="of 512 tokens, at most (all, where it is not given)")
+    parser.add_argument("--counts", default="2,4,6,8,10")
+    parser.add_argument("--weights", default="keep,w8,w4", help="that sharing is tried together with")
+    parser.add_argument("--together", type=int, default=4, help="receivers that are tried with them")
+    parser.add_argument("--rounds", type=int, default=3, help="of measuring speed")
+    parser.add_argument("--order", help="layers in the order of their cost, with commas, instead of the search")
+    parser.add_argument("--folder", type=Path, default=Path(".models/sharing"), help="where the plans go")
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    counts = [int(count) for count in options.counts.split(",")]
+    bench = Bench(options)
+    order = ([int(layer) for layer in options.order.split(",")] if options.order
+             else bench.order(max(counts + [options.together])))
+    print_quality(bench, counts, order)
+    print_speed(bench, counts, order)
+    print_together(bench, order)
 
 
 if __name__ == "__main__":
