@@ -82,7 +82,7 @@ public struct Compilation: Sendable {
             peakMemoryBytes: ProcessMemory.peakBytes,
             bitsPerWeight: 8 * Double(bytes) / Double(max(1, model.weightCount)),
             passes: reports.map { "\($0.name): \($0.summary)" }
-                + (sharingReport?.summary.map { ["shared: \($0)"] } ?? [])
+                + (sharingReport?.measurement.map { ["shared: \($0.summary)"] } ?? [])
                 + choices + (quantized.map { ["measured: \($0.summary)"] } ?? []),
             quantization: quantized, sharing: sharingReport)
     }

@@ -149,14 +149,20 @@ struct QuantizationTests {
         }
     }
 
-    @Test("weights that are not finite are refused before anything is measured")
-    func notFinite() throws {
+    @Test(
+        "weights that are not finite are refused by name before anything is measured",
+        arguments: [(84_800, "layers.1.attention.projected"), (78_400, "blk.0.attn_norm"), (115_776, "output_norm")])
+    func notFinite(offset: Int, tensor: String) throws {
         try withFolder { folder in
             var bytes = try Fixtures.ggufBytes()
-            bytes.setNumber(Float.infinity.bitPattern, at: bytes.count / 4 * 4 - 4)
+            bytes.setNumber(Float.infinity.bitPattern, at: offset)
             try write(bytes, to: folder + "/bad.gguf")
             expectFailure(
-                try compile(folder, "--target-size", "1GB", source: folder + "/bad.gguf"), 65, naming: "NaN")
+                try compile(folder, "--target-size", "1GB", source: folder + "/bad.gguf"), 65, naming: tensor)
+            expectFailure(
+                try compile(folder, "--share-attention", "1", source: folder + "/bad.gguf"), 65, naming: tensor)
+            expectFailure(
+                try LatheProcess.run("inspect", folder + "/bad.gguf", "--attention-similarity"), 65, naming: tensor)
         }
     }
 

@@ -4,17 +4,17 @@ extension HeldOutMeasurement {
     /// Every so many positions, predictions are compared.
     private static let stride = 2
 
-    /// Compares a changed model with the original one, whose head and embedding it has.
-    init(of changed: Model, beside original: Model, on tokens: CalibrationTokens) throws(CompileError) {
+    /// Compares what `head` predicts from `states` with what `other` predicts from `reference`, both hidden states behind
+    /// the last layer for all of `tokens`.
+    init(
+        of states: HiddenStates, by head: HeadEvaluation, beside reference: HiddenStates, by other: HeadEvaluation,
+        on tokens: CalibrationTokens
+    ) throws(CompileError) {
         self.init()
-        let head = try HeadEvaluation(original)
-        let (reference, states) = (
-            try HiddenStates(behind: original, tokens), try HiddenStates(behind: changed, tokens)
-        )
         for chunk in 0..<tokens.chunkCount {
             let rows = tokens.rows(of: chunk)
             try head.measure(
-                states, against: reference, of: head, chunk: tokens.tokens[rows], rows: rows,
+                states, against: reference, of: other, chunk: tokens.tokens[rows], rows: rows,
                 stride: HeldOutMeasurement.stride, into: &self)
         }
     }

@@ -141,18 +141,9 @@ final class MeasuredQuantization {
         let states = currentStates().heldOut
         self.states = nil
         let (whole, rounded) = (try HeadEvaluation(model), try HeadEvaluation(model, packed: packedHead))
-        var total = HeldOutMeasurement()
-        for chunk in 0..<heldOut.chunkCount {
-            let rows = heldOut.rows(of: chunk)
-            try rounded.measure(
-                states.quantized, against: states.original, of: whole, chunk: heldOut.tokens[rows], rows: rows,
-                stride: MeasuredQuantization.measuredStride, into: &total)
-        }
-        return total
+        return try HeldOutMeasurement(
+            of: states.quantized, by: rounded, beside: states.original, by: whole, on: heldOut)
     }
-
-    /// Every so many positions, predictions are compared.
-    private static let measuredStride = 2
 
     private func currentStates() -> (calibration: HiddenStates, heldOut: PairedStates) {
         if let states { return states }

@@ -39,7 +39,7 @@ struct QuantizationPlan {
             path: calibration, tokenizer: tokenizer, model: model
         ).split()
         progress("checking", 0)
-        try QuantizationPlan.checkFinite(units)
+        try model.checkFinite()
         let unitBytes = units.map { unit in
             PackingOption.all.map { $0.packing.matrixBytes(rows: unit.rows, columns: unit.columns) ?? Int.max / 1024 }
         }
@@ -119,13 +119,6 @@ struct QuantizationPlan {
     private static func choices(_ units: [QuantizationUnit], _ options: [Int]) -> [String: MatrixChoice] {
         Dictionary(
             uniqueKeysWithValues: zip(units, options).map { ($0.name, .packing(PackingOption.all[$1].packing)) })
-    }
-
-    /// Throws `notFinite` for the first matrix with an infinity or NaN.
-    private static func checkFinite(_ units: [QuantizationUnit]) throws(CompileError) {
-        for unit in units where !DenseMatrix(unit.stack).withValues({ $0.allSatisfy(\.isFinite) }) {
-            throw .notFinite(tensor: unit.name)
-        }
     }
 }
 

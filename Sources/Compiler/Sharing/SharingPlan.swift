@@ -17,20 +17,18 @@ struct SharingPlan {
         _ original: Model, options: SharingOptions, calibration: String?, tokenizer: [UInt8],
         progress: Compilation.Progress
     ) throws(CompileError) {
-        if case .spans(let spans) = options.choice, options.method == .plain {
+        if case .spans(let spans) = options.choice {
+            // Refusals come before minutes are spent.
             let shared = try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
                 try ShareAttention(spans).apply(to: original)
             }
-            (model, passReport) = shared
-            report = SharingReport(original: original, shared: shared.model)
-            return
-        }
-        if case .spans(let spans) = options.choice {
-            // Before minutes are spent.
-            try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
-                _ = try ShareAttention(spans).apply(to: original)
+            if options.method == .plain {
+                (model, passReport) = shared
+                report = SharingReport(original: original, shared: shared.model)
+                return
             }
         }
+        try original.checkFinite()
         let all = try CalibrationTokens(path: calibration, tokenizer: tokenizer, model: original)
         let (tokens, heldOut) = all.split(most: SharingPlan.mostChunks)
         guard heldOut.chunkCount > 0 else {
@@ -39,7 +37,8 @@ struct SharingPlan {
         }
         let similarity = try AttentionSimilarity(original, tokens: tokens, progress: progress)
         let trial = Trial(
-            original: original, method: options.method, tokens: tokens, heldOut: heldOut, similarity: similarity)
+            original: original, method: options.method, tokens: tokens, heldOut: heldOut, similarity: similarity,
+            reference: try HiddenStates(behind: original, heldOut))
         var search: SharingSearch?
         let found: Trial.Result
         switch options.choice {
@@ -72,6 +71,8 @@ private struct Trial {
     let tokens: CalibrationTokens
     let heldOut: CalibrationTokens
     let similarity: AttentionSimilarity
+    /// The original model's behind the last layer, of the held-out text.
+    let reference: HiddenStates
 
     struct Result {
         let shared: (model: Model, report: PassReport)
@@ -91,16 +92,18 @@ private struct Trial {
             outcomes = repair.outcomes
         }
         progress("comparing", 1)
+        let head = try HeadEvaluation(original)
+        let states = try HiddenStates(behind: shared.model, heldOut)
         return Result(
             shared: shared, outcomes: outcomes,
-            measurement: try HeldOutMeasurement(of: shared.model, beside: original, on: heldOut))
+            measurement: try HeldOutMeasurement(of: states, by: head, beside: reference, by: head, on: heldOut))
     }
 
     /// With the most receivers that stay within the limit: as many as there are steps, or found by halving.
     func longest(
         _ search: SharingSearch, within limit: Double, _ progress: Compilation.Progress
     ) throws(CompileError) -> Result {
-        var best = try run([], progress)
+        var best: Result?
         var (kept, refused) = (0, search.steps.count + 1)
         var next = search.steps.count
         while kept + 1 < refused {
@@ -112,6 +115,7 @@ private struct Trial {
             }
             next = (kept + refused) / 2
         }
-        return best
+        if let best { return best }
+        return try run([], progress)
     }
 }

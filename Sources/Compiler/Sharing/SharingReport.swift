@@ -33,8 +33,7 @@ public struct SharingReport: Sendable {
         /// Bytes a position of keys in float16.
         let stateBytes: Int
         let originalStateBytes: Int
-        /// Multiply-adds a token for queries and keys, and for scores at each position before it.
-        let projectionWork: Int
+        /// Multiply-adds a token for scores at each position before it; those for queries and keys are as many as weights.
         let scoreWork: Int
     }
 
@@ -74,12 +73,9 @@ public struct SharingReport: Sendable {
         }
         self.receivers = receivers
         savings = Savings(
-            weights: weights, stateBytes: keys, originalStateBytes: state, projectionWork: weights, scoreWork: scores)
+            weights: weights, stateBytes: keys, originalStateBytes: state, scoreWork: scores)
         self.measurement = measurement
     }
-
-    /// One line for the terminal; nil where nothing was measured.
-    public var summary: String? { measurement?.summary }
 
     /// Everything, as JSON.
     public var json: JSON {
@@ -87,7 +83,7 @@ public struct SharingReport: Sendable {
             ("receivers", .array(receivers.map(\.json))), ("weights_saved", .count(savings.weights)),
             ("state_bytes_saved", .count(savings.stateBytes)),
             ("state_bytes_before", .count(savings.originalStateBytes)),
-            ("multiply_adds_saved_per_token", .count(savings.projectionWork)),
+            ("multiply_adds_saved_per_token", .count(savings.weights)),
             ("multiply_adds_saved_per_token_and_position", .count(savings.scoreWork)),
             ("held_out", measurement.map(\.json) ?? .null),
         ])
@@ -121,7 +117,7 @@ extension SharingReport {
             ),
             (
                 "multiply-adds saved a token",
-                "\(savings.projectionWork.grouped), and \(savings.scoreWork.grouped) for each position before it"
+                "\(savings.weights.grouped), and \(savings.scoreWork.grouped) for each position before it"
             ),
         ]
         if let measurement { facts += measurement.facts }

@@ -60,7 +60,7 @@ final class SharingSearch {
             let before = steps.last?.divergence ?? 0
             var best: (layer: Int, found: (value: Double, model: Model, first: Int))?
             for (layer, _) in costs.sorted(by: { ($0.value, $0.key) < ($1.value, $1.key) })
-                .prefix(SharingSearch.remeasured)
+                .prefix(steps.isEmpty ? 1 : SharingSearch.remeasured)
             {
                 guard let found = try divergence(adding: layer) else {
                     costs[layer] = nil

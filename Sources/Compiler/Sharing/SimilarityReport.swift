@@ -12,6 +12,7 @@ public struct SimilarityReport: Sendable {
     ) throws(CompileError) {
         let origin = try SourceModel(source)
         guard !origin.model.blocks.isEmpty else { throw .calibration(.noRows) }
+        try origin.model.checkFinite()
         let tokens = try CalibrationTokens(path: calibration, tokenizer: origin.tokenizer, model: origin.model)
         similarity = try AttentionSimilarity(origin.model, tokens: tokens, progress: progress)
         name = origin.model.architecture
