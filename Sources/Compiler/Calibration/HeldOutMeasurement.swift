@@ -35,10 +35,10 @@ extension HeldOutMeasurement {
     var facts: [(String, String)] {
         [
             (
-                "perplexity of the source",
+                "perplexity before, in float32",
                 "\(referencePerplexity.rounded(toDecimals: 4)) on \(tokens.grouped) held-out tokens"
             ),
-            ("perplexity as changed", perplexity.rounded(toDecimals: 4)),
+            ("perplexity after", perplexity.rounded(toDecimals: 4)),
             ("mean KL divergence", "\(divergence.significant()) nats"),
         ]
     }
