@@ -29,16 +29,16 @@ GROUPS = (32, 64, 128)
 # name, bytes of an element
 FLOATS = {0: ("float32", 4), 1: ("float16", 2), 2: ("bfloat16", 2)}
 
-# name, widths of a block's planes, whether masks of fifth bits follow, step, zero, affine
+# name, bits of a code, step, zero, affine
 INTEGERS = {
-    3: ("int4_symmetric", (4,), False, 1, 8, False),
-    4: ("int4_affine", (4,), False, 1, 0, True),
-    5: ("int5_symmetric", (4,), True, 1, 16, False),
-    6: ("int5_affine", (4,), True, 1, 0, True),
-    7: ("int8_symmetric", (8,), False, 1, 128, False),
-    8: ("int6_symmetric", (4, 2), False, 1, 32, False),
-    9: ("int3_centered", (2, 1), False, 2, 7, False),
-    10: ("int2_centered", (2,), False, 2, 3, False),
+    3: ("int4_symmetric", 4, 1, 8, False),
+    4: ("int4_affine", 4, 1, 0, True),
+    5: ("int5_symmetric", 5, 1, 16, False),
+    6: ("int5_affine", 5, 1, 0, True),
+    7: ("int8_symmetric", 8, 1, 128, False),
+    8: ("int6_symmetric", 6, 1, 32, False),
+    9: ("int3_centered", 3, 2, 7, False),
+    10: ("int2_centered", 2, 2, 3, False),
 }
 
 # name, operands: b buffer, t tensor, o optional tensor, s state, f float, n number
@@ -78,7 +78,7 @@ def read_sections(data):
     require(len(data) >= 64, "the file is shorter than a header")
     magic, major, minor, count, features, _, size = struct.unpack_from("<8sHHIQQQ", data)
     require(magic == MAGIC, "not a plan: wrong magic number")
-    require(major == 2, f"major version {major} is not known", 69)
+    require(major == 3, f"major version {major} is not known", 69)
     require(1 <= count <= 64, f"{count} sections")
     end = 64 + 40 * count
     require(end <= len(data), "the section table is cut off")
@@ -153,8 +153,8 @@ def tile_bytes(tensor):
 
 def group_bytes(number):
     """Bytes of a block of codes, and of the scales and minimums behind a group's blocks."""
-    _, planes, masks, _, _, affine = INTEGERS[number]
-    return 64 * (sum(planes) + masks), 64 if affine else 32
+    _, bits, _, _, affine = INTEGERS[number]
+    return 64 * bits, 64 if affine else 32
 
 
 def read_tensors(section, weights_size):
@@ -334,25 +334,33 @@ def float_value(weights, number, tile, lane, column):
 
 
 def integer_value(weights, tensor, tile, lane, column):
-    _, planes, masks, step, zero, affine = INTEGERS[tensor["packing_number"]]
+    _, bits, step, zero, affine = INTEGERS[tensor["packing_number"]]
     block_bytes, number_bytes = group_bytes(tensor["packing_number"])
     group, columns, c = tensor["group"], tensor["columns"], column % BLOCK
     before = column // group
     place = tile + column // BLOCK * block_bytes + before * number_bytes
-    code, low = 0, 0
-    for width in planes:
-        bit = c // 4 * width
-        byte = weights[place + bit // 8 * 64 + 4 * lane + c % 4]
-        code |= (byte >> bit % 8 & (1 << width) - 1) << low
-        place += 64 * width
-        low += width
-    if masks:
-        (mask,) = struct.unpack_from("<Q", weights, place + c // 4 * 8)
-        code |= (mask >> (4 * lane + c % 4) & 1) << low
+    code = code_value(weights, place, bits, lane, c)
     numbers = tile + min((before + 1) * group, columns) // BLOCK * block_bytes + before * number_bytes
     (scale,) = struct.unpack_from("<e", weights, numbers + 2 * lane)
     minimum = struct.unpack_from("<e", weights, numbers + 32 + 2 * lane)[0] if affine else 0.0
     return scale * (step * code - zero) + minimum
+
+
+def code_value(weights, block, bits, lane, c):
+    line = c // 4
+    if bits in (3, 6):
+        third, shift, first = (1, 4 * (line // 4), 0) if bits == 3 else (2, 0, line // 4 * 3)
+        units = [weights[block + 64 * (first + i) + 4 * lane + c % 4] >> shift for i in range(3)]
+        if line % 4 < 3:
+            return units[line % 4] >> third & (1 << bits) - 1
+        return sum((unit & (1 << third) - 1) << third * i for i, unit in enumerate(units))
+    width = 4 if bits == 5 else bits
+    byte = weights[block + line * width // 8 * 64 + 4 * lane + c % 4]
+    code = byte >> line * width % 8 & (1 << width) - 1
+    if bits == 5:
+        (mask,) = struct.unpack_from("<Q", weights, block + 256 + 8 * line)
+        code |= (mask >> (4 * lane + c % 4) & 1) << 4
+    return code
 
 
 def finite(tensor, values):

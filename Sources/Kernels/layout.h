@@ -3,7 +3,7 @@
 #include "arithmetic.h"
 
 enum {
-    LATHE_LOW_BYTES = 256,    // 4-bit codes of a block, or the low bits of its 5-bit and 6-bit codes
+    LATHE_LOW_BYTES = 256,    // 4-bit codes of a block, or the low bits of its 5-bit codes
     LATHE_PLANE_BYTES = 64,   // one bit of every code of a block
     LATHE_HALVES_BYTES = 32,  // 16 f16 scales, or minimums
 };
@@ -74,7 +74,7 @@ LATHE_INLINE size_t lathe_scales_offset(lathe_packing packing, size_t group, siz
     return end / LATHE_BLOCK * lathe_code_bytes(packing) + index * lathe_number_bytes(packing);
 }
 
-/// Codes lie in planes of 1, 2, 4 or 8 bits: as many lines of 64 bytes. Byte (row * 4 + k) of line j holds `width` bits of
+/// Codes of 2, 4, 5 and 8 bits lie in a plane of 2, 4, 4 or 8 bits: as many lines of 64 bytes. Byte (row * 4 + k) of line j holds `width` bits of
 /// the codes of the columns 4 * i + k whose bits `i * width` lie in byte j, from its bit `i * width % 8` on.
 LATHE_INLINE size_t lathe_plane_byte(unsigned width, size_t row, size_t column) {
     return column / 4 * width / 8 * 64 + row * 4 + column % 4;
@@ -84,6 +84,33 @@ LATHE_INLINE unsigned lathe_plane_shift(unsigned width, size_t column) { return 
 LATHE_INLINE unsigned lathe_plane_bits(const uint8_t *plane, unsigned width, size_t row, size_t column) {
     const unsigned byte = plane[lathe_plane_byte(width, row, column)];
     return byte >> lathe_plane_shift(width, column) & ((1u << width) - 1);
+}
+
+/// Codes of 3 and 6 bits lie in quads: three units of 4 or 8 bits hold four codes, the codes of the columns
+/// 16 * quad + 4 * i + k. Unit i holds code i in its upper three quarters, and the i-th third of code 3 in the lowest one.
+/// Units of 4 bits are the halves of the bytes of three lines, a quad's all in the same half; units of 8 bits whole bytes.
+LATHE_INLINE unsigned lathe_unit_bits(lathe_packing packing) { return lathe_code_bits(packing) == 3 ? 4 : 8; }
+LATHE_INLINE size_t lathe_unit_byte(lathe_packing packing, size_t unit, size_t row, size_t column) {
+    const size_t first = lathe_unit_bits(packing) == 4 ? 0 : column / 16 * 3;
+    return (first + unit) * 64 + row * 4 + column % 4;
+}
+LATHE_INLINE unsigned lathe_unit_shift(lathe_packing packing, size_t column) {
+    return lathe_unit_bits(packing) == 4 ? (unsigned)(column / 16 * 4) : 0;
+}
+
+LATHE_INLINE unsigned lathe_quad_code(lathe_packing packing, const uint8_t *block, size_t row, size_t column) {
+    const unsigned shift = lathe_unit_shift(packing, column), width = lathe_unit_bits(packing), part = width / 4;
+    const size_t member = column / 4 % 4;
+    if (member < 3) {
+        const unsigned byte = block[lathe_unit_byte(packing, member, row, column)];
+        return byte >> (shift + part) & ((1u << 3 * part) - 1);
+    }
+    unsigned code = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        const unsigned byte = block[lathe_unit_byte(packing, i, row, column)];
+        code |= (byte >> shift & ((1u << part) - 1)) << i * part;
+    }
+    return code;
 }
 
 // Fifth bits: mask column / 4, bit row * 4 + column % 4, little-endian.
@@ -96,17 +123,11 @@ LATHE_INLINE int32_t lathe_code(lathe_packing packing, const uint8_t *block, siz
     switch (lathe_code_bits(packing)) {
     case 2: code = lathe_plane_bits(block, 2, row, column); break;
     case 3:
-        code = lathe_plane_bits(block, 2, row, column);
-        code |= lathe_plane_bits(block + 2 * LATHE_PLANE_BYTES, 1, row, column) << 2;
-        break;
+    case 6: code = lathe_quad_code(packing, block, row, column); break;
     case 4: code = lathe_plane_bits(block, 4, row, column); break;
     case 5:
         code = lathe_plane_bits(block, 4, row, column);
         code |= (block[LATHE_LOW_BYTES + lathe_fifth_byte(row, column)] >> lathe_fifth_shift(row, column) & 1u) << 4;
-        break;
-    case 6:
-        code = lathe_plane_bits(block, 4, row, column);
-        code |= lathe_plane_bits(block + LATHE_LOW_BYTES, 2, row, column) << 4;
         break;
     default: code = lathe_plane_bits(block, 8, row, column); break;
     }

@@ -30,22 +30,28 @@ static void put_plane(uint8_t *plane, unsigned width, size_t row, size_t column,
     set_bits(byte, lathe_plane_shift(width, column), (1u << width) - 1, value);
 }
 
+static void put_quad_code(lathe_packing packing, uint8_t *block, size_t row, size_t column, unsigned code) {
+    const unsigned shift = lathe_unit_shift(packing, column), part = lathe_unit_bits(packing) / 4;
+    const size_t member = column / 4 % 4;
+    if (member < 3) {
+        set_bits(block + lathe_unit_byte(packing, member, row, column), shift + part, (1u << 3 * part) - 1, code);
+        return;
+    }
+    for (unsigned i = 0; i < 3; i++) {
+        set_bits(block + lathe_unit_byte(packing, i, row, column), shift, (1u << part) - 1, code >> i * part);
+    }
+}
+
 static void put_code(lathe_packing packing, uint8_t *block, size_t row, size_t column, uint8_t code) {
     switch (lathe_code_bits(packing)) {
     case 2: put_plane(block, 2, row, column, code); break;
     case 3:
-        put_plane(block, 2, row, column, code);
-        put_plane(block + 2 * LATHE_PLANE_BYTES, 1, row, column, code >> 2);
-        break;
+    case 6: put_quad_code(packing, block, row, column, code); break;
     case 4: put_plane(block, 4, row, column, code); break;
     case 5:
         put_plane(block, 4, row, column, code);
         uint8_t *byte = block + LATHE_LOW_BYTES + lathe_fifth_byte(row, column);
         set_bits(byte, lathe_fifth_shift(row, column), 1, code >> 4);
-        break;
-    case 6:
-        put_plane(block, 4, row, column, code);
-        put_plane(block + LATHE_LOW_BYTES, 2, row, column, code >> 4);
         break;
     default: put_plane(block, 8, row, column, code); break;
     }

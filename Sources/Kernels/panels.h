@@ -6,7 +6,7 @@
 enum {
     LATHE_ROWS_MOST = 8,          // rows of the largest block
     LATHE_PANEL_BYTES = 192 * 1024,
-    LATHE_PREFETCH_BYTES = 2048,  // how far ahead of one stream of weights
+    LATHE_PREFETCH_BYTES = 4096,  // how far ahead of one stream of weights
 };
 
 // A build that has to be small has blocks of two sizes; which block a row goes through does not show in its bits.

@@ -21,6 +21,12 @@ LANES __m256i load_half(const uint8_t *line, size_t half) {
     return _mm256_loadu_si256((const __m256i *)(line + half * 32));
 }
 
+/// Nothing is left in the sums that has to be shifted out.
+LANES int dot_shift(lathe_packing packing) {
+    (void)packing;
+    return 0;
+}
+
 /// Every byte's bits from bit `from` on, moved to bit `at`; the bits around them are rubbish.
 LANES __m256i moved(__m256i bytes, size_t from, size_t at) {
     return from >= at ? _mm256_srli_epi16(bytes, (int)(from - at)) : _mm256_slli_epi16(bytes, (int)(at - from));
@@ -28,26 +34,35 @@ LANES __m256i moved(__m256i bytes, size_t from, size_t at) {
 
 LANES __m256i masked(__m256i bytes, char mask) { return _mm256_and_si256(bytes, _mm256_set1_epi8(mask)); }
 
+/// Codes of the columns 4 * line ... 4 * line + 3 of one half, doubled where they have 3 bits; `step` is a constant.
+LANES __m256i quad_codes(lathe_packing packing, const uint8_t *block, size_t half, size_t line, size_t step) {
+    const bool nibbles = lathe_code_bits(packing) == 3;
+    const uint8_t *units = block + (nibbles ? 0 : line / 4 * 3 * 64);
+    if (step % 4 < 3) {
+        const __m256i unit = load_half(units + step % 4 * 64, half);
+        return nibbles ? masked(moved(unit, step / 4 * 4, 0), 14) : masked(moved(unit, 2, 0), 63);
+    }
+    const __m256i a = load_half(units, half), b = load_half(units + 64, half), c = load_half(units + 128, half);
+    if (nibbles) {
+        const __m256i ab = _mm256_or_si256(masked(moved(a, 0, 1), 0x22), masked(moved(b, 0, 2), 0x44));
+        const __m256i fourths = _mm256_or_si256(ab, masked(moved(c, 0, 3), (char)0x88));
+        return masked(moved(fourths, step / 4 * 4, 0), 14);
+    }
+    const __m256i ab = _mm256_or_si256(masked(a, 3), masked(moved(b, 0, 2), 12));
+    return _mm256_or_si256(ab, masked(moved(c, 0, 4), 48));
+}
+
 /// Codes of columns 4 * line ... 4 * line + 3 of one half: unsigned, doubled for the centered packings; signed for 8
-/// bits. A constant `step`, line % 4, is what the packings with planes of 2 bits shift by.
+/// bits. A constant `step`, line % 8 where the loop is unrolled and line % 2 where it is not, is what shifts depend on.
 LANES __m256i half_codes(lathe_packing packing, const uint8_t *block, size_t half, size_t line, size_t step) {
     const int bits = lathe_code_bits(packing);
     if (bits == 8) {
         return _mm256_xor_si256(load_half(block + line * 64, half), _mm256_set1_epi8((char)0x80));
     }
-    if (bits < 4) {
-        const __m256i twos = masked(moved(load_half(block + line / 4 * 64, half), step * 2, 1), 6);
-        if (bits == 2) { return twos; }
-        // The third bits of line i are bit i of their plane; doubled, they are worth 8.
-        const __m256i ones = moved(load_half(block + 2 * LATHE_PLANE_BYTES, half), line, 3);
-        return _mm256_or_si256(twos, masked(ones, 8));
-    }
+    if (bits == 3 || bits == 6) { return quad_codes(packing, block, half, line, step); }
+    if (bits == 2) { return masked(moved(load_half(block + line / 4 * 64, half), step % 4 * 2, 1), 6); }
     const __m256i low = masked(moved(load_half(block + line / 2 * 64, half), step % 2 * 4, 0), 15);
     if (bits == 4) { return low; }
-    if (bits == 6) {
-        const __m256i twos = moved(load_half(block + LATHE_LOW_BYTES + line / 4 * 64, half), step * 2, 4);
-        return _mm256_or_si256(low, masked(twos, 48));
-    }
     int32_t fifths;
     memcpy(&fifths, block + LATHE_LOW_BYTES + line * 8 + half * 4, sizeof fifths);
     const __m256i spread = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1,  //
@@ -58,14 +73,14 @@ LANES __m256i half_codes(lathe_packing packing, const uint8_t *block, size_t hal
     return _mm256_or_si256(low, masked(set, 16));
 }
 
-/// Adds eight columns of `rows` rows and `halves` halves from `half` on to 16-bit sums.
-LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t pair, size_t odd, const int32_t *values,
+/// Adds eight columns of `rows` rows and `halves` halves from `half` on to 16-bit sums. `step` is the first line's.
+LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t pair, size_t step, const int32_t *values,
                     size_t rows, size_t half, size_t halves, __m256i narrow[][2]) {
     LATHE_UNROLL for (size_t i = 0; i < 2; i++) {
         const size_t line = pair * 2 + i;
         __m256i codes[2];
         LATHE_UNROLL for (size_t h = 0; h < halves; h++) {
-            codes[h] = half_codes(packing, block, half + h, line, odd * 2 + i);
+            codes[h] = half_codes(packing, block, half + h, line, step + i);
         }
         LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
             const __m256i a = _mm256_set1_epi32(values[line * rows + r]);
@@ -119,10 +134,10 @@ LANES void block_dots(lathe_packing packing, const uint8_t *block, const lathe_a
         LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
             LATHE_UNROLL for (size_t h = 0; h < halves; h++) { narrow[r][h] = _mm256_setzero_si256(); }
         }
-        // Constant shifts want the loop unrolled where a line holds more than two steps.
+        // Constant shifts want the loop unrolled where a line depends on more than its parity.
         if (rows <= 2 || bits < 4 || bits == 6) {
             LATHE_UNROLL for (size_t pair = first; pair < first + span; pair++) {
-                add_pair(packing, block, pair, pair % 2, values, rows, half, halves, narrow);
+                add_pair(packing, block, pair, pair * 2, values, rows, half, halves, narrow);
             }
         } else {
             LATHE_ROLL for (size_t pair = first; pair < first + span; pair++) {

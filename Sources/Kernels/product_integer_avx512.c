@@ -1,6 +1,7 @@
 // Products with integer weights on AVX-512 VNNI: vpdpbusd takes 16 rows times 4 columns of unsigned codes and four
-// broadcast activations. The codes of the centered packings come doubled: another shift, nothing more. The sums of
-// packings with a zero start from -zero * A.
+// broadcast activations. The codes of the centered packings come doubled. The sums of packings with a zero start from
+// -zero * A. Taking codes out of their bytes is what bounds one row, so codes stay where they are wherever a factor of 4
+// or 16 can be taken off the sums instead.
 #include "arithmetic.h"
 
 #if defined(__x86_64__)
@@ -15,73 +16,85 @@ enum {
     CODES_ARE_SIGNED = false,
 };
 
-/// The two bits from bit `2 * index` on of every byte, moved to bit `at`; the bits around them are rubbish.
-LANES __m512i moved_pair(__m512i plane, size_t index, int at) {
-    const int right = (int)index * 2 - at;
-    return right >= 0 ? _mm512_srli_epi16(plane, (unsigned)right) : _mm512_slli_epi16(plane, (unsigned)-right);
+/// Bits by which sums of codes of a packing come too large: codes of 6 bits are taken from where they lie.
+LANES int dot_shift(lathe_packing packing) { return lathe_code_bits(packing) == 6 ? 2 : 0; }
+
+/// Whether the codes of a line lie in the upper halves of bytes, where the packing's codes are so small that they can be
+/// left there: they are 16 times too large then, and have sums of their own.
+LANES bool is_upper(lathe_packing packing, size_t line) {
+    switch (lathe_code_bits(packing)) {
+    case 4: return line % 2 == 1;
+    case 3: return line >= 4;
+    case 2: return line % 4 >= 2;
+    default: return false;
+    }
 }
 
-/// x | (y & mask)
-LANES __m512i or_masked(__m512i x, __m512i y, char mask) {
-    return _mm512_ternarylogic_epi32(x, y, _mm512_set1_epi8(mask), 0xf8);
+LANES __m512i masked(__m512i x, int mask) { return _mm512_and_si512(x, _mm512_set1_epi8((char)mask)); }
+
+/// The bits of `mask` from y, the others from x.
+LANES __m512i replaced(__m512i x, __m512i y, int mask) {
+    return _mm512_ternarylogic_epi32(_mm512_set1_epi8((char)mask), y, x, 0xca);
 }
 
-/// Unsigned codes of columns 8 * pair ... 8 * pair + 3, and of the four columns after them; doubled for the centered
-/// packings. `odd` is pair % 2, a constant where the packing has planes of 2 bits.
-LANES void pair_codes(lathe_packing packing, const uint8_t *block, size_t pair, size_t odd, __m512i codes[2]) {
+/// Codes of the columns 4 * line ... 4 * line + 3 of a packing with quads: doubled in both halves of the bytes, or times 4.
+LANES __m512i quad_codes(lathe_packing packing, const uint8_t *block, size_t line) {
+    const bool halves = lathe_code_bits(packing) == 3;
+    const uint8_t *units = block + (halves ? 0 : line / 4 * 3 * 64);
+    if (line % 4 < 3) { return _mm512_loadu_si512(units + line % 4 * 64); }
+    const __m512i a = _mm512_loadu_si512(units), b = _mm512_loadu_si512(units + 64), c = _mm512_loadu_si512(units + 128);
+    if (halves) {
+        const __m512i two = replaced(_mm512_add_epi8(a, a), _mm512_slli_epi16(b, 2), 0x44);
+        return replaced(two, _mm512_slli_epi16(c, 3), 0x88);
+    }
+    return replaced(replaced(_mm512_slli_epi16(a, 2), _mm512_slli_epi16(b, 4), 0x30), _mm512_slli_epi16(c, 6), 0xc0);
+}
+
+/// Unsigned codes of the columns 4 * line ... 4 * line + 3: doubled for the centered packings, times 2^`dot_shift`, times
+/// 16 where they are upper and `stays`. A constant `step`, line % 8 where the loop is unrolled and line % 2 where it is
+/// not, is what shifts depend on.
+LANES __m512i line_codes(lathe_packing packing, const uint8_t *block, size_t line, size_t step, bool stays) {
     const int bits = lathe_code_bits(packing);
-    if (bits == 8) {
-        codes[0] = _mm512_loadu_si512(block + pair * 128);
-        codes[1] = _mm512_loadu_si512(block + pair * 128 + 64);
-        return;
+    if (bits == 8) { return _mm512_loadu_si512(block + line * 64); }
+    if (bits == 6) { return masked(quad_codes(packing, block, line), 0xfc); }
+    const bool upper = is_upper(packing, step);
+    if (bits == 3) {
+        const __m512i codes = quad_codes(packing, block, line);
+        if (upper && stays) { return masked(codes, 0xe0); }
+        return masked(upper ? _mm512_srli_epi16(codes, 4) : codes, 0x0e);
     }
-    if (bits < 4) {
-        const __m512i twos = _mm512_loadu_si512(block + pair / 2 * 64);
-        LATHE_UNROLL for (size_t i = 0; i < 2; i++) {
-            codes[i] = _mm512_and_si512(moved_pair(twos, odd * 2 + i, 1), _mm512_set1_epi8(6));
-        }
-        if (bits == 2) { return; }
-        // Line i of the block has its third bits at bit i; doubled, they are worth 8.
-        const __m512i ones = _mm512_loadu_si512(block + 2 * LATHE_PLANE_BYTES);
-        LATHE_UNROLL for (size_t i = 0; i < 2; i++) {
-            const int line = (int)(pair * 2 + i);
-            const __m512i moved = line >= 3 ? _mm512_srli_epi16(ones, (unsigned)(line - 3))
-                                            : _mm512_slli_epi16(ones, (unsigned)(3 - line));
-            codes[i] = or_masked(codes[i], moved, 8);
-        }
-        return;
+    if (bits == 2) {
+        const __m512i twos = _mm512_loadu_si512(block + line / 4 * 64);
+        if (upper && stays) { return masked(step % 2 == 0 ? _mm512_add_epi8(twos, twos) : _mm512_srli_epi16(twos, 1), 0x60); }
+        const int right = (int)(step % 4) * 2 - 1;
+        return masked(right < 0 ? _mm512_add_epi8(twos, twos) : _mm512_srli_epi16(twos, (unsigned)right), 6);
     }
-    const __m512i fours = _mm512_loadu_si512(block + pair * 64);
-    codes[0] = _mm512_and_si512(fours, _mm512_set1_epi8(15));
-    codes[1] = _mm512_and_si512(_mm512_srli_epi16(fours, 4), _mm512_set1_epi8(15));
-    if (bits == 5) {
-        uint64_t fifths[2];
-        memcpy(fifths, block + LATHE_LOW_BYTES + pair * 16, sizeof fifths);
-        LATHE_UNROLL for (size_t i = 0; i < 2; i++) {
-            codes[i] = _mm512_mask_add_epi8(codes[i], fifths[i], codes[i], _mm512_set1_epi8(16));
-        }
-    }
-    if (bits == 6) {
-        const __m512i twos = _mm512_loadu_si512(block + LATHE_LOW_BYTES + pair / 2 * 64);
-        LATHE_UNROLL for (size_t i = 0; i < 2; i++) {
-            codes[i] = or_masked(codes[i], moved_pair(twos, odd * 2 + i, 4), 48);
-        }
-    }
+    const __m512i fours = _mm512_loadu_si512(block + line / 2 * 64);
+    if (upper && stays) { return masked(fours, 0xf0); }
+    const __m512i low = masked(step % 2 == 0 ? fours : _mm512_srli_epi16(fours, 4), 15);
+    if (bits == 4) { return low; }
+    uint64_t fifths;
+    memcpy(&fifths, block + LATHE_LOW_BYTES + line * 8, sizeof fifths);
+    return _mm512_mask_add_epi8(low, fifths, low, _mm512_set1_epi8(16));
 }
 
-/// Adds eight columns of `rows` rows and `tiles` tiles, whose blocks are `tile_bytes` apart.
-LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t tile_bytes, size_t pair, size_t odd,
-                    const int32_t *values, size_t rows, size_t tiles, __m512i dots[][TILES_MOST]) {
-    __m512i codes[TILES_MOST][2];
+/// Sums of codes times activations of one block: `upper` is 16 times too large.
+typedef struct block_dots {
+    __m512i lower, upper;
+} block_dots;
+
+/// Adds four columns of `rows` rows and `tiles` tiles, whose blocks are `tile_bytes` apart.
+LANES void add_line(lathe_packing packing, const uint8_t *block, size_t tile_bytes, size_t line, size_t step, bool stays,
+                    const int32_t *values, size_t rows, size_t tiles, block_dots dots[][TILES_MOST]) {
+    __m512i codes[TILES_MOST];
     LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
-        pair_codes(packing, block + t * tile_bytes, pair, odd, codes[t]);
+        codes[t] = line_codes(packing, block + t * tile_bytes, line, step, stays);
     }
-    LATHE_UNROLL for (size_t i = 0; i < 2; i++) {
-        LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
-            const __m512i a = _mm512_set1_epi32(values[(pair * 2 + i) * rows + r]);
-            LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
-                dots[r][t] = _mm512_dpbusd_epi32(dots[r][t], codes[t][i], a);
-            }
+    LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
+        const __m512i a = _mm512_set1_epi32(values[line * rows + r]);
+        LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
+            __m512i *dot = is_upper(packing, step) && stays ? &dots[r][t].upper : &dots[r][t].lower;
+            *dot = _mm512_dpbusd_epi32(*dot, codes[t], a);
         }
     }
 }
@@ -90,22 +103,26 @@ LANES void add_pair(lathe_packing packing, const uint8_t *block, size_t tile_byt
 LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t *numbers, size_t tile_bytes,
                      const lathe_activation_block *input, size_t index, size_t rows, size_t tiles,
                      __m512 sums[][TILES_MOST]) {
-    __m512i dots[LATHE_ROWS_MOST][TILES_MOST];
+    block_dots dots[LATHE_ROWS_MOST][TILES_MOST];
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         const __m512i start = lathe_is_affine(packing) ? _mm512_setzero_si512()
                                                        : _mm512_set1_epi32(input->starts[index * rows + r]);
-        LATHE_UNROLL for (size_t t = 0; t < tiles; t++) { dots[r][t] = start; }
+        LATHE_UNROLL for (size_t t = 0; t < tiles; t++) { dots[r][t] = (block_dots){start, _mm512_setzero_si512()}; }
     }
     const int32_t *values = input->values + index * 8 * rows;
-    // Constant shifts want the loop unrolled where a line holds more than two steps.
     const int bits = lathe_code_bits(packing);
+    // Few rows take apart what each code is used for once or twice; the sums of more would not fit into the registers.
+    const bool stays = rows <= 2 && bits <= 4;
+    // Constant shifts want the loop unrolled where a line depends on more than its parity.
     if (!LATHE_IS_COMPACT || rows <= 2 || bits < 4 || bits == 6) {
-        LATHE_UNROLL for (size_t pair = 0; pair < 4; pair++) {
-            add_pair(packing, block, tile_bytes, pair, pair % 2, values, rows, tiles, dots);
+        LATHE_UNROLL for (size_t line = 0; line < 8; line++) {
+            add_line(packing, block, tile_bytes, line, line, stays, values, rows, tiles, dots);
         }
     } else {
-        LATHE_ROLL for (size_t pair = 0; pair < 4; pair++) {
-            add_pair(packing, block, tile_bytes, pair, 0, values, rows, tiles, dots);
+        LATHE_ROLL for (size_t pair = 0; pair < 8; pair += 2) {
+            LATHE_UNROLL for (size_t i = 0; i < 2; i++) {
+                add_line(packing, block, tile_bytes, pair + i, i, stays, values, rows, tiles, dots);
+            }
         }
     }
     __m512 scales[TILES_MOST], minimums[TILES_MOST];
@@ -117,8 +134,11 @@ LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t 
     LATHE_UNROLL for (size_t r = 0; r < rows; r++) {
         const __m512 scale = _mm512_set1_ps(input->scales[index * rows + r]);
         LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
+            __m512i dot = dots[r][t].lower;
+            if (stays) { dot = _mm512_add_epi32(dot, _mm512_srai_epi32(dots[r][t].upper, 4)); }
+            if (dot_shift(packing) != 0) { dot = _mm512_srai_epi32(dot, (unsigned)dot_shift(packing)); }
             const __m512 step = _mm512_mul_ps(scales[t], scale);
-            sums[r][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dots[r][t]), step, sums[r][t]);
+            sums[r][t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot), step, sums[r][t]);
             if (lathe_is_affine(packing)) {
                 const __m512 scaled = _mm512_set1_ps(input->scaled[index * rows + r]);
                 sums[r][t] = _mm512_fmadd_ps(minimums[t], scaled, sums[r][t]);

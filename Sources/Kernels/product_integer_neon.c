@@ -14,6 +14,12 @@ enum {
     PARTS_TOGETHER = 2,  // up to so many rows, all four parts fit into the registers
 };
 
+/// Nothing is left in the sums that has to be shifted out.
+LANES int dot_shift(lathe_packing packing) {
+    (void)packing;
+    return 0;
+}
+
 /// Every byte's bits from bit `from` on, moved to bit `at`; bits above them may be rubbish, and below them where they
 /// move to the right.
 LANES uint8x16_t moved(uint8x16_t bytes, size_t from, size_t at) {
@@ -22,28 +28,39 @@ LANES uint8x16_t moved(uint8x16_t bytes, size_t from, size_t at) {
 
 LANES uint8x16_t masked(uint8x16_t bytes, uint8_t mask) { return vandq_u8(bytes, vdupq_n_u8(mask)); }
 
+/// Codes of columns 4 * line ... 4 * line + 3 of one part, doubled where they have 3 bits.
+LANES uint8x16_t quad_codes(lathe_packing packing, const uint8_t *block, size_t part, size_t line) {
+    const bool nibbles = lathe_code_bits(packing) == 3;
+    const uint8_t *units = block + (nibbles ? 0 : line / 4 * 3 * 64) + part * 16;
+    if (line % 4 < 3) {
+        const uint8x16_t unit = vld1q_u8(units + line % 4 * 64);
+        return nibbles ? masked(line < 4 ? unit : vshrq_n_u8(unit, 4), 14) : vshrq_n_u8(unit, 2);
+    }
+    const uint8x16_t a = vld1q_u8(units), b = vld1q_u8(units + 64), c = vld1q_u8(units + 128);
+    if (nibbles) {
+        const uint8x16_t two = vbslq_u8(vdupq_n_u8(0x44), vshlq_n_u8(b, 2), vshlq_n_u8(a, 1));
+        const uint8x16_t fourths = vbslq_u8(vdupq_n_u8(0x88), vshlq_n_u8(c, 3), two);
+        return masked(line < 4 ? fourths : vshrq_n_u8(fourths, 4), 14);
+    }
+    return masked(vsliq_n_u8(vsliq_n_u8(a, b, 2), c, 4), 63);
+}
+
 /// Codes of columns 4 * line ... 4 * line + 3 of one part, doubled for the centered packings. `line` is a constant where
-/// the packing has planes of 2 bits.
+/// the packing has planes of 2 bits, or quads.
 LANES int8x16_t part_codes(lathe_packing packing, const uint8_t *block, size_t part, size_t line) {
     const int bits = lathe_code_bits(packing);
     if (bits == 8) {
         const uint8x16_t codes = vld1q_u8(block + line * 64 + part * 16);
         return vreinterpretq_s8_u8(veorq_u8(codes, vdupq_n_u8(0x80)));
     }
-    if (bits < 4) {
-        const uint8x16_t twos = masked(moved(vld1q_u8(block + line / 4 * 64 + part * 16), line % 4 * 2, 1), 6);
-        if (bits == 2) { return vreinterpretq_s8_u8(twos); }
-        // The third bits of line i are bit i of their plane; doubled, they are worth 8.
-        const uint8x16_t ones = moved(vld1q_u8(block + 2 * LATHE_PLANE_BYTES + part * 16), line, 3);
-        return vreinterpretq_s8_u8(vorrq_u8(twos, masked(ones, 8)));
+    if (bits == 3 || bits == 6) { return vreinterpretq_s8_u8(quad_codes(packing, block, part, line)); }
+    if (bits == 2) {
+        const uint8x16_t twos = vld1q_u8(block + line / 4 * 64 + part * 16);
+        return vreinterpretq_s8_u8(masked(moved(twos, line % 4 * 2, 1), 6));
     }
     const uint8x16_t fours = vld1q_u8(block + line / 2 * 64 + part * 16);
     const uint8x16_t low = line % 2 == 0 ? masked(fours, 15) : vshrq_n_u8(fours, 4);
     if (bits == 4) { return vreinterpretq_s8_u8(low); }
-    if (bits == 6) {
-        const uint8x16_t twos = vld1q_u8(block + LATHE_LOW_BYTES + line / 4 * 64 + part * 16);
-        return vreinterpretq_s8_u8(vorrq_u8(low, masked(moved(twos, line % 4 * 2, 4), 48)));
-    }
     const uint8_t *fifths = block + LATHE_LOW_BYTES + line * 8 + part * 2;
     const uint8x16_t bytes = vcombine_u8(vld1_dup_u8(fifths), vld1_dup_u8(fifths + 1));
     const uint8x16_t which = vreinterpretq_u8_u64(vdupq_n_u64(0x8040201008040201));

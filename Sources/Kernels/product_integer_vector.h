@@ -5,6 +5,7 @@
 // The file that includes this one has defined
 //   BLOCK_MOST          rows of the largest block: 6 or 8
 //   CODES_ARE_SIGNED    whether it takes codes of 8 bits as signed, so that their zero is 0
+//   dot_shift(packing)  bits by which it shifts the sums of codes times activations, and with them -zero * A, to the right
 //   add_tiles(packing, weights, tile_bytes, prefetched, input, blocks, starts, rows, count, totals)
 // which adds `blocks` blocks of columns of `count` tiles to the sums of `rows` rows; packing and rows are constants;
 // totals[tile * rows + r] holds the sums, and is not read where `starts`.
@@ -37,7 +38,8 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, add
     const size_t blocks = product->columns / LATHE_BLOCK;
     const size_t tile_bytes = lathe_integer_tile_bytes(packing, product->group, product->columns);
     const size_t chunk_most = chunk_blocks(rows, count, lathe_code_bytes(packing) + lathe_number_bytes(packing));
-    const int32_t zero = CODES_ARE_SIGNED && lathe_code_bits(packing) == 8 ? 0 : lathe_zero_level(packing);
+    const int32_t level = CODES_ARE_SIGNED && lathe_code_bits(packing) == 8 ? 0 : lathe_zero_level(packing);
+    const int32_t zero = level * (1 << dot_shift(packing));
     // Where one chunk is all, a block is finished while its sums are near.
     const bool waits = chunk_most < blocks;
     lanes totals[LATHE_PANEL_TILES * LATHE_BAND_ROWS];

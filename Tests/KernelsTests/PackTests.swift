@@ -94,16 +94,21 @@ struct PackTests {
         var random = RandomSource(4)
         let format = Format(packing: packing, group: 32)
         let matrix = WeightMatrix(format: format, outputs: 16, columns: 32, random: &random)
-        let twos = packing == LATHE_INT6_SYMMETRIC ? 256 : 0
         for row in 0..<16 {
             for column in 0..<32 {
-                let (line, place, k) = (column / 16, column % 16 / 4, column % 4)
-                let two = matrix.bytes[twos + line * 64 + row * 4 + k] >> (2 * place) & 3
+                let (half, place, byte) = (column / 16, column % 16 / 4, row * 4 + column % 4)
                 let code: UInt8
                 switch packing {
-                case LATHE_INT2_CENTERED: code = two
-                case LATHE_INT3_CENTERED: code = two | (matrix.bytes[128 + row * 4 + k] >> (column / 4) & 1) << 2
-                default: code = matrix.bytes[column / 8 * 64 + row * 4 + k] >> (column % 8 < 4 ? 0 : 4) & 15 | two << 4
+                case LATHE_INT2_CENTERED:
+                    code = matrix.bytes[half * 64 + byte] >> (2 * place) & 3
+                case LATHE_INT3_CENTERED:
+                    let units = (0..<3).map { matrix.bytes[$0 * 64 + byte] >> (4 * half) & 15 }
+                    let fourth = units[0] & 1 | (units[1] & 1) << 1 | (units[2] & 1) << 2
+                    code = place < 3 ? units[place] >> 1 : fourth
+                default:
+                    let units = (0..<3).map { matrix.bytes[(half * 3 + $0) * 64 + byte] }
+                    let fourth = units[0] & 3 | (units[1] & 3) << 2 | (units[2] & 3) << 4
+                    code = place < 3 ? units[place] >> 2 : fourth
                 }
                 #expect(code == matrix.rows[row].codes[column])
             }

@@ -10,20 +10,26 @@ enum LogicalWeights {
         var minimum: Float16
     }
 
-    /// The page's table of integer packings: the widths of a block's planes, how its fifth bits lie, and what a code
-    /// means.
+    /// How the codes of a block lie.
+    enum Places {
+        case plane(Int)
+        case planeAndMasks(Int)
+        case quads(Int)
+    }
+
+    /// The page's table of integer packings: how a block's codes lie, and what a code means.
     private static func kind(
         _ codes: IntegerCodes
-    ) -> (planes: [Int], hasMasks: Bool, bits: Int, step: Int, zero: Int, isAffine: Bool) {
+    ) -> (places: Places, bits: Int, step: Int, zero: Int, isAffine: Bool) {
         switch codes {
-        case .int4Symmetric: ([4], false, 4, 1, 8, false)
-        case .int4Affine: ([4], false, 4, 1, 0, true)
-        case .int5Symmetric: ([4], true, 5, 1, 16, false)
-        case .int5Affine: ([4], true, 5, 1, 0, true)
-        case .int8Symmetric: ([8], false, 8, 1, 128, false)
-        case .int6Symmetric: ([4, 2], false, 6, 1, 32, false)
-        case .int3Centered: ([2, 1], false, 3, 2, 7, false)
-        case .int2Centered: ([2], false, 2, 2, 3, false)
+        case .int4Symmetric: (.plane(4), 4, 1, 8, false)
+        case .int4Affine: (.plane(4), 4, 1, 0, true)
+        case .int5Symmetric: (.planeAndMasks(4), 5, 1, 16, false)
+        case .int5Affine: (.planeAndMasks(4), 5, 1, 0, true)
+        case .int8Symmetric: (.plane(8), 8, 1, 128, false)
+        case .int6Symmetric: (.quads(8), 6, 1, 32, false)
+        case .int3Centered: (.quads(4), 3, 2, 7, false)
+        case .int2Centered: (.plane(2), 2, 2, 3, false)
         }
     }
 
@@ -96,28 +102,28 @@ enum LogicalWeights {
         _ bytes: inout [UInt8]
     ) {
         let kind = kind(codes)
-        var low = 0
-        for width in kind.planes {
-            var plane = [UInt8](repeating: 0, count: 64 * width)
-            for (lane, row) in rows.enumerated() {
-                for column in 0..<32 {
-                    let code = code(codes, group, tensor, row, first + column).code >> low & (1 << width - 1)
-                    let bit = column / 4 * width
-                    plane[bit / 8 * 64 + lane * 4 + column % 4] |= UInt8(code << (bit % 8))
-                }
-            }
-            bytes += plane
-            low += width
-        }
-        guard kind.hasMasks else { return }
-        var masks = [UInt64](repeating: 0, count: 8)
+        var block = [UInt8](repeating: 0, count: 64 * kind.bits)
         for (lane, row) in rows.enumerated() {
             for column in 0..<32 {
-                let fifth = code(codes, group, tensor, row, first + column).code >> 4
-                masks[column / 4] |= UInt64(fifth) << UInt64(lane * 4 + column % 4)
+                let code = code(codes, group, tensor, row, first + column).code
+                let (line, byte) = (column / 4, lane * 4 + column % 4)
+                switch kind.places {
+                case .plane(let width), .planeAndMasks(let width):
+                    block[line * width / 8 * 64 + byte] |= UInt8((code % (1 << width)) << (line * width % 8))
+                    if case .planeAndMasks = kind.places {
+                        block[width * 64 + line * 8 + byte / 8] |= UInt8((code >> 4) << (byte % 8))
+                    }
+                case .quads(let width):
+                    let (quad, member, part) = (line / 4, line % 4, width / 4)
+                    for unit in 0..<3 where member == 3 || member == unit {
+                        let bits = member == 3 ? (code >> (part * unit)) % (1 << part) : code << part
+                        let place = width == 8 ? (quad * 3 + unit, 0) : (unit, quad * 4)
+                        block[place.0 * 64 + byte] |= UInt8(bits << place.1)
+                    }
+                }
             }
         }
-        for mask in masks { append(mask, to: &bytes) }
+        bytes += block
     }
 
     /// The scales, and the minimums, of the group that begins at column `first`.

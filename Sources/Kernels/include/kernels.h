@@ -33,10 +33,12 @@ typedef enum lathe_isa {
 ///   For every group: its blocks, one for every 32 columns; 16 f16 scales; [16 f16 minimums]. Columns are a multiple of 32.
 ///   A code is unsigned; value = scale * (code - zero) for the symmetric packings (zero = 8, 16, 32, 128 for 4, 5, 6, 8
 ///   bits), scale * (2 * code - (2^bits - 1)) for the centered ones, scale * code + minimum for the affine ones.
-///   A block holds its codes in planes, the low bits first: 2 bits, 2 + 1, 4, 4 + 1, 4 + 2, or 8. A plane of w bits is w
-///   lines of 64 bytes; byte (row * 4 + k) of line j holds, from its low bits on, the columns 4i+k (k = 0...3) of 8/w
-///   successive i, so that i = 0 begins line 0. The fifth bits of 5-bit codes alone are 8 little-endian 64-bit masks
-///   instead: bit (row * 4 + k) of mask i is the one of column 4i+k.
+///   A block is lines of 64 bytes, whose byte (row * 4 + k) belongs to the columns 4i+k (k = 0...3). Codes of 2, 4 and 8
+///   bits, and the low 4 bits of 5-bit codes, are a plane: a line holds, from its low bits on, 8 / width successive i. The
+///   fifth bits are 8 little-endian 64-bit masks: bit (row * 4 + k) of mask i is the one of column 4i+k. Codes of 3 and 6
+///   bits lie in quads: i = 4q ... 4q+2 in the upper 3 or 6 bits of three units of 4 or 8 bits, i = 4q+3 in the lowest bit,
+///   or two, of each of the three, its low bits in the first. Quad q of 3-bit codes has the halves q of the bytes of the
+///   lines 0...2; one of 6-bit codes the bytes of the lines 3q ... 3q+2.
 typedef enum lathe_packing {
     LATHE_F32 = 0,
     LATHE_F16 = 1,
