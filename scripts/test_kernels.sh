@@ -59,6 +59,8 @@ if has avx512_vnni; then
     echo "AVX-512, natively, from gcc and from clang"
     compare gcc avx512 "" gcc -O2
     compare clang avx512 "" "$clang" -O2
+    echo "AVX-512, with the runner's few sizes of blocks"
+    compare compact avx512 "" "$clang" -O2
 elif has avx2 && has fma && has f16c; then
     echo "AVX-512, over SIMDe; fma is the processor's, on 256 bits"
     for name in kernels_avx512 product_integer_avx512; do

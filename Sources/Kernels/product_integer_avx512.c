@@ -185,16 +185,16 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t t
 LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
                      const lathe_activation_block *input, size_t blocks, bool starts, size_t rows, size_t count,
                      lanes *totals) {
-    const size_t tiles = rows > 2 ? 2 : 1;
-    // Two tiles are two streams: what they need next is the next two tiles.
-    const size_t ahead = cached ? 0 : tiles == 1 ? LATHE_PREFETCH_BYTES : 2 * tile_bytes;
+    // Two tiles are two streams: what many rows need next is the next two tiles; what is needed sooner lies nearer.
+    const bool is_near = rows <= 2 || lathe_code_bits(packing) == 8;
+    const size_t tiles = TILES_MOST, ahead = cached ? 0 : is_near ? LATHE_PREFETCH_BYTES : tiles * tile_bytes;
     size_t tile = 0;
     for (; tile + tiles <= count; tile += tiles) {
         add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, tiles,
                       totals + tile * rows);
     }
     if (tile == count) { return; }
-    if (LATHE_IS_COMPACT && tiles == 2) {
+    if (LATHE_IS_COMPACT) {
         // The last tile twice over, rather than another body.
         lanes twice[LATHE_ROWS_MOST * TILES_MOST];
         for (size_t i = 0; i < 2 * rows; i++) { twice[i] = starts ? lanes_zero() : totals[tile * rows + i % rows]; }
