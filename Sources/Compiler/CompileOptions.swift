@@ -84,7 +84,7 @@ public enum SharingMethod: String, Sendable, CaseIterable {
     case plain
     /// Each head uses those of the most similar head of the donor.
     case heads
-    /// As `heads`, and output projection and feed-forward are fitted to what the layer did before.
+    /// As `heads`, then heads chosen by regression, output projection and feed-forward fitted to what the layer did before.
     case repaired
 }
 

@@ -19,6 +19,9 @@ final class ResidualFit {
     /// Of so many chunks the last one validates.
     private static let validationStride = 8
 
+    /// Whether a chunk validates.
+    static func validates(_ chunk: Int) -> Bool { chunk % validationStride == validationStride - 1 }
+
     private let prior: Weight
     private let fitted: InputMoments
     private let validating: InputMoments
@@ -50,7 +53,7 @@ final class ResidualFit {
                 }
             }
         }
-        let moments = chunk % ResidualFit.validationStride == ResidualFit.validationStride - 1 ? validating : fitted
+        let moments = ResidualFit.validates(chunk) ? validating : fitted
         try attempt(CompileError.quantization) { () throws(QuantizationError) in
             try rows.withValues { values throws(QuantizationError) in
                 try moments.add(values, count: rows.count, stride: rows.width)

@@ -3,8 +3,8 @@ import Passes
 
 /// Fits what is left of receivers to what their layers did before they shared attention weights.
 ///
-/// Layer after layer, on calibration text: the output projection of a receiver, and then the last matrix of its
-/// feed-forward, are changed by ridge regression so that the residual stream behind them comes close to that of the
+/// Layer after layer, on calibration text: the heads of a receiver are given other ones of the donor's (`HeadSelection`), and
+/// its output projection, and then the last matrix of its feed-forward, are changed by ridge regression so that the residual stream behind them comes close to that of the
 /// original model, from what the already changed layers before them give. So errors do not compound, and no gradient goes
 /// through the network.
 final class SharingRepair {
@@ -14,6 +14,9 @@ final class SharingRepair {
         let output: ResidualFit.Result
         let down: ResidualFit.Result
     }
+
+    /// Of what a layer adds to the residual stream, a share that is not worth fitting.
+    private static let negligible = 1e-6
 
     private let original: Model
     private var changed: Model
@@ -47,11 +50,17 @@ final class SharingRepair {
         guard case .sharedAttention(var attention) = changed.blocks[layer].mixer,
             case .gated(let gate, let up, var down) = changed.blocks[layer].feedForward
         else { return }
-        let outputFit = try ResidualFit(attention.output.weight)
-        try forEachTrace(layer, span) { chunk, original, changed throws(CompileError) in
-            try outputFit.add(chunk, inputs: changed.mixed, from: changed.before, to: original.behindAttention)
+        var output = try fitOutput(of: attention, layer, span)
+        if output.priorError > SharingRepair.negligible, let map = try selectHeads(of: attention, layer, span) {
+            var selected = attention
+            selected.headMap = map
+            let found = try fitOutput(of: selected, layer, span)
+            if found.error < output.error {
+                output = ResidualFit.Result(
+                    weight: found.weight, priorError: output.priorError, error: found.error, strength: found.strength)
+                attention = selected
+            }
         }
-        let output = try outputFit.result()
         attention.output.weight = output.weight
         changed.blocks[layer].mixer = .sharedAttention(attention)
         let downFit = try ResidualFit(down.weight)
@@ -62,6 +71,44 @@ final class SharingRepair {
         down.weight = found.weight
         changed.blocks[layer].feedForward = .gated(gate: gate, up: up, down: down)
         outcomes.append(Outcome(layer: layer, output: output, down: found))
+    }
+
+    /// The output projection for a mixer in the place of the receiver's.
+    private func fitOutput(
+        of attention: SharedAttention, _ layer: Int, _ span: Range<Int>
+    ) throws(CompileError) -> ResidualFit.Result {
+        changed.blocks[layer].mixer = .sharedAttention(attention)
+        let fit = try ResidualFit(attention.output.weight)
+        try forEachTrace(layer, span) { chunk, original, changed throws(CompileError) in
+            try fit.add(chunk, inputs: changed.mixed, from: changed.before, to: original.behindAttention)
+        }
+        return try fit.result()
+    }
+
+    /// Nil where there are too many heads to try.
+    private func selectHeads(
+        of attention: SharedAttention, _ layer: Int, _ span: Range<Int>
+    ) throws(CompileError) -> [Int]? {
+        guard let selection = try HeadSelection(attention, width: originalStates.width) else { return nil }
+        let layers = span.lowerBound..<layer + 1
+        let before = try SpanEvaluation(layers, of: original, chunkLength: tokens.chunkLength)
+        var trials: [SpanEvaluation] = []
+        for map in selection.trials {
+            var model = changed
+            var mixer = attention
+            mixer.headMap = map
+            model.blocks[layer].mixer = .sharedAttention(mixer)
+            trials.append(try SpanEvaluation(layers, of: model, chunkLength: tokens.chunkLength))
+        }
+        for chunk in 0..<tokens.chunkCount where !ResidualFit.validates(chunk) {
+            let rows = tokens.rows(of: chunk)
+            var traces: [LayerTrace] = []
+            for trial in trials { traces.append(try trial.trace(changedStates, rows: rows)) }
+            guard let start = traces.first?.before else { continue }
+            try selection.add(
+                traces.map(\.mixed), from: start, to: before.trace(originalStates, rows: rows).behindAttention)
+        }
+        return try selection.headMap(replacing: attention.headMap)
     }
 
     /// Calls `body` for every chunk with what a layer of a span does in both models.
