@@ -74,8 +74,9 @@ LATHE_INLINE size_t lathe_scales_offset(lathe_packing packing, size_t group, siz
     return end / LATHE_BLOCK * lathe_code_bytes(packing) + index * lathe_number_bytes(packing);
 }
 
-/// Codes of 2, 4, 5 and 8 bits lie in a plane of 2, 4, 4 or 8 bits: as many lines of 64 bytes. Byte (row * 4 + k) of line j holds `width` bits of
-/// the codes of the columns 4 * i + k whose bits `i * width` lie in byte j, from its bit `i * width % 8` on.
+/// Codes of 2, 4 and 8 bits, and the low 4 bits of those of 5, lie in a plane of as many lines of 64 bytes. Byte (row
+/// * 4 + k) of line j holds `width` bits of the codes of the columns 4 * i + k whose bits `i * width` lie in byte j,
+/// from its bit `i * width % 8` on.
 LATHE_INLINE size_t lathe_plane_byte(unsigned width, size_t row, size_t column) {
     return column / 4 * width / 8 * 64 + row * 4 + column % 4;
 }

@@ -65,9 +65,9 @@ LANES __m512i line_codes(lathe_packing packing, const uint8_t *block, size_t lin
     }
     if (bits == 2) {
         const __m512i twos = _mm512_loadu_si512(block + line / 4 * 64);
-        if (upper && stays) { return masked(step % 2 == 0 ? _mm512_add_epi8(twos, twos) : _mm512_srli_epi16(twos, 1), 0x60); }
-        const int right = (int)(step % 4) * 2 - 1;
-        return masked(right < 0 ? _mm512_add_epi8(twos, twos) : _mm512_srli_epi16(twos, (unsigned)right), 6);
+        const int right = (int)(upper && stays ? step % 2 : step % 4) * 2 - 1;
+        const __m512i moved = right < 0 ? _mm512_add_epi8(twos, twos) : _mm512_srli_epi16(twos, (unsigned)right);
+        return masked(moved, upper && stays ? 0x60 : 6);
     }
     const __m512i fours = _mm512_loadu_si512(block + line / 2 * 64);
     if (upper && stays) { return masked(fours, 0xf0); }
@@ -111,7 +111,8 @@ LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t 
     }
     const int32_t *values = input->values + index * 8 * rows;
     const int bits = lathe_code_bits(packing);
-    // Few rows take apart what each code is used for once or twice; the sums of more would not fit into the registers.
+    // For one or two rows, taking a code out of its byte costs as much as using it. The second sums of more rows would not
+    // fit into the registers.
     const bool stays = rows <= 2 && bits <= 4;
     // Constant shifts want the loop unrolled where a line depends on more than its parity.
     if (!LATHE_IS_COMPACT || rows <= 2 || bits < 4 || bits == 6) {
