@@ -53,6 +53,27 @@ LATHE_INLINE void lathe_prefetch_block(lathe_packing packing, const uint8_t *blo
     lathe_prefetch(block, lathe_code_bytes(packing) + lathe_number_bytes(packing));
 }
 
+/// Where the weights lie that `tiles` tiles read side by side need next: a stream that ends goes on `tiles` tiles further.
+typedef struct lathe_ahead {
+    size_t bytes;  // from a block to the one wanted then; 0 where nothing is wanted
+    size_t turn;   // the block of the chunk from which on it is `skip` bytes further
+    size_t skip;
+} lathe_ahead;
+
+/// `LATHE_PREFETCH_BYTES` ahead in each stream of a chunk of `blocks` blocks.
+LATHE_INLINE lathe_ahead lathe_find_ahead(lathe_packing packing, const uint8_t *weights, size_t tile_bytes,
+                                          const lathe_activation_block *input, size_t blocks, bool is_even,
+                                          size_t tiles) {
+    const lathe_weight_block last = lathe_block_at(packing, weights, input, blocks - 1, is_even);
+    const size_t chunk = (size_t)(last.codes - weights) + lathe_code_bytes(packing) + lathe_number_bytes(packing);
+    const size_t skip = tiles * tile_bytes - chunk;
+    return (lathe_ahead){
+        .bytes = LATHE_PREFETCH_BYTES + LATHE_PREFETCH_BYTES / chunk * skip,
+        .turn = blocks - LATHE_PREFETCH_BYTES % chunk * blocks / chunk,
+        .skip = skip,
+    };
+}
+
 /// Finds `blocks` blocks of a tile from `first` on.
 void lathe_find_places(const lathe_product *product, lathe_packing packing, size_t first, size_t blocks,
                        lathe_activation_space *space);

@@ -149,22 +149,21 @@ LANES void add_block(lathe_packing packing, const uint8_t *block, const uint8_t 
 }
 
 /// Adds block after block to the sums.
-LANES void add_each_block(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, size_t ahead,
+LANES void add_each_block(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, lathe_ahead ahead,
                           const lathe_activation_block *input, size_t blocks, bool is_even, size_t rows, size_t tiles,
                           __m512 sums[][TILES_MOST]) {
     for (size_t index = 0; index < blocks; index++) {
         const lathe_weight_block block = lathe_block_at(packing, weights, input, index, is_even);
-        if (ahead != 0) {
-            LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
-                lathe_prefetch_block(packing, block.codes + t * tile_bytes + ahead);
-            }
+        if (ahead.bytes != 0) {
+            const uint8_t *later = block.codes + ahead.bytes + (index < ahead.turn ? 0 : ahead.skip);
+            LATHE_UNROLL for (size_t t = 0; t < tiles; t++) { lathe_prefetch_block(packing, later + t * tile_bytes); }
         }
         add_block(packing, block.codes, block.numbers, tile_bytes, input, index, rows, tiles, sums);
     }
 }
 
 /// Adds `blocks` blocks of columns to the sums of `rows` rows and `tiles` tiles, which lie tile by tile.
-LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, size_t ahead,
+LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, lathe_ahead ahead,
                          const lathe_activation_block *input, size_t blocks, bool starts, size_t rows, size_t tiles,
                          lanes *totals) {
     __m512 sums[LATHE_ROWS_MOST][TILES_MOST];
@@ -186,9 +185,10 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t t
 LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
                      const lathe_activation_block *input, size_t blocks, bool starts, size_t rows, size_t count,
                      lanes *totals) {
-    // Two tiles are two streams: what many rows need next is the next two tiles; what is needed sooner lies nearer.
-    const bool is_near = rows <= 2 || lathe_code_bits(packing) == 8;
-    const size_t tiles = TILES_MOST, ahead = cached ? 0 : is_near ? LATHE_PREFETCH_BYTES : tiles * tile_bytes;
+    const size_t tiles = TILES_MOST;
+    const bool is_even = lathe_has_even_loop(rows) && input->is_even;
+    lathe_ahead ahead = {0};
+    if (!cached) { ahead = lathe_find_ahead(packing, weights, tile_bytes, input, blocks, is_even, tiles); }
     size_t tile = 0;
     for (; tile + tiles <= count; tile += tiles) {
         add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, tiles,
@@ -199,7 +199,7 @@ LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_
         // The last tile twice over, rather than another body.
         lanes twice[LATHE_ROWS_MOST * TILES_MOST];
         for (size_t i = 0; i < 2 * rows; i++) { twice[i] = starts ? lanes_zero() : totals[tile * rows + i % rows]; }
-        add_blocks_of(packing, weights + tile * tile_bytes, 0, 0, input, blocks, false, rows, tiles, twice);
+        add_blocks_of(packing, weights + tile * tile_bytes, 0, (lathe_ahead){0}, input, blocks, false, rows, tiles, twice);
         for (size_t r = 0; r < rows; r++) { totals[tile * rows + r] = twice[r]; }
     } else {
         add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, 1,
