@@ -3,6 +3,11 @@
 MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
 PLAN := $(MODEL:.gguf=.plan)
 EVAL_TEXT := .models/eval.txt
+TRAINING_TEXT := .models/training.txt
+TRAINER := .venv-train/bin/python
+RECEIVERS ?= 15,25,27,29
+ADAPTER ?= .models/sharing/$(RECEIVERS).safetensors
+DISTILL_OPTIONS ?=
 LATHE := .build/release/lathe
 RUNNER := .build/lathe-run
 PROMPT ?= The three laws of motion say that
@@ -13,7 +18,7 @@ RELOCATIONS := $(shell getconf GNU_LIBC_VERSION | awk '$$2 >= 2.36 { \
 	print "-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs" }')
 
 .PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality bench-packings bench-sharing
-.PHONY: setup model eval-text clean FORCE
+.PHONY: distill-sharing setup model eval-text clean FORCE
 .DEFAULT_GOAL := build
 
 # Generates from the real model: the text on stdout, the statistics on stderr.
@@ -63,6 +68,12 @@ bench-packings: $(LATHE) $(MODEL)
 bench-sharing: $(LATHE) $(MODEL) $(EVAL_TEXT)
 	python3 scripts/bench_sharing.py --lathe $(LATHE) --source $(MODEL) --text $(EVAL_TEXT) $(BENCH_OPTIONS)
 
+# Distils a model with shared attention into an adapter, 45 minutes of 2 cores: RECEIVERS="15,25,27,29" DISTILL_OPTIONS="--steps
+# 900". Takes PyTorch from PyPI, 6 GB in .venv-train.
+distill-sharing: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
+	$(TRAINER) scripts/distill_sharing.py $(MODEL) $(ADAPTER) --share-attention $(RECEIVERS) --text $(TRAINING_TEXT) \
+		$(DISTILL_OPTIONS)
+
 setup:
 	@scripts/setup.sh
 
@@ -78,7 +89,14 @@ $(MODEL): FORCE | setup
 	@scripts/fetch_model.sh $@
 
 $(EVAL_TEXT): FORCE | setup
-	@scripts/fetch_eval_text.sh $@
+	@python3 scripts/fetch_prose.py eval $@
+
+$(TRAINING_TEXT): FORCE | setup
+	@python3 scripts/fetch_prose.py training $@
+
+$(TRAINER): | setup
+	@python3 -m venv .venv-train
+	@.venv-train/bin/pip install --quiet --disable-pip-version-check torch==2.15.0 numpy gguf safetensors tokenizers
 
 # Swift's libraries inside the program: it starts sooner, takes less memory, and runs where there is no Swift.
 $(LATHE): FORCE | setup

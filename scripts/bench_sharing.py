@@ -5,10 +5,12 @@ For each number of receivers five models in float32 beside the dense one, on tex
 position (the last ones before the last layer), by similarity to the layer before, by measured divergence (`--share-attention
 auto`, which is asked once for the most layers; fewer are a beginning of its order), then with mapped heads, and repaired.
 Then how decoding and prefill fare and what a position takes in the KV cache, for w4 plans of the measured layers; and what
-sharing costs together with the packings of --weights, beside the sum of both alone.
+sharing costs together with the packings of --weights, beside the sum of both alone. --adapter adds rows for models that
+distill_sharing.py has trained, in float32 too.
 """
 
 import argparse
+import functools
 import json
 import statistics
 import sys
@@ -36,11 +38,17 @@ class Bench:
         self.options = options
         self.dense = self.compile("dense", "--weights", "f32")
         self.perplexity = self.score(self.dense)["perplexity"]
-        inspected = lathe(options.lathe, "inspect", options.source, "--attention-similarity", *self.calibration)
-        self.layers = inspected["layers"]
-        near = [pair for pair in inspected["pairs"] if pair["layer"] == pair["earlier"] + 1]
+
+    @functools.cached_property
+    def inspected(self) -> dict:
+        return lathe(self.options.lathe, "inspect", self.options.source, "--attention-similarity", *self.calibration)
+
+    @property
+    def similar(self) -> list[int]:
+        """Layers, the one most like the layer before it first."""
+        near = [pair for pair in self.inspected["pairs"] if pair["layer"] == pair["earlier"] + 1]
         near.sort(key=lambda pair: (-sum(pair["without_sink"]), pair["layer"]))
-        self.similar = [pair["layer"] for pair in near]
+        return [pair["layer"] for pair in near]
 
     @property
     def calibration(self) -> list[object]:
@@ -72,7 +80,8 @@ class Bench:
 
     def chosen(self, choice: str, count: int, order: list[int]) -> list[int]:
         if choice == "by position":
-            return list(range(self.layers - 1 - count, self.layers - 1))
+            last = self.inspected["layers"] - 1
+            return list(range(last - count, last))
         return (self.similar if choice == "by similarity" else order)[:count]
 
 
@@ -81,6 +90,8 @@ def print_quality(bench: Bench, counts: list[int], order: list[int]) -> None:
     print("|---:|---|---|---|---:|---:|---:|---:|", flush=True)
     for count in counts:
         for choice, method in CHOICES:
+            if method not in bench.options.methods.split(","):
+                continue
             layers = joined(bench.chosen(choice, count, order))
             plan = bench.compile(f"{count}-{choice.split()[-1]}-{method}", "--weights", "f32", "--share-attention",
                                  layers, "--share-method", method, *bench.calibration)
@@ -89,6 +100,13 @@ def print_quality(bench: Bench, counts: list[int], order: list[int]) -> None:
                   f"| {scores['kl_mean']:.4f} | {bench.facts['seconds']:.0f} | "
                   f"{bench.facts['peak_rss_bytes'] / 1e6:.0f} |", flush=True)
             plan.unlink()
+    for adapter in bench.options.adapter:
+        plan = bench.compile(adapter.stem, "--weights", "f32", "--adapter", adapter)
+        scores = bench.score(plan)
+        print(f"| | | distilled | {adapter.stem} | {scores['perplexity'] / bench.perplexity:.3f}x "
+              f"| {scores['kl_mean']:.4f} | {bench.facts['seconds']:.0f} | "
+              f"{bench.facts['peak_rss_bytes'] / 1e6:.0f} |", flush=True)
+        plan.unlink()
 
 
 def print_speed(bench: Bench, counts: list[int], order: list[int]) -> None:
@@ -132,7 +150,10 @@ def main() -> None:
     parser.add_argument("--text", type=Path, default=Path(".models/eval.txt"), help="held out of every calibration")
     parser.add_argument("--calibration", type=Path, help="plain text; built-in text when left out")
     parser.add_argument("--chunks", type=int, help="of 512 tokens, at most (all, where it is not given)")
+    parser.add_argument("--parts", default="quality,speed,together")
     parser.add_argument("--counts", default="2,4,6,8,10")
+    parser.add_argument("--methods", default="plain,heads,repaired")
+    parser.add_argument("--adapter", type=Path, action="append", default=[], help="of a distilled model; may be repeated")
     parser.add_argument("--weights", default="keep,w8,w4", help="that sharing is tried together with")
     parser.add_argument("--together", type=int, default=4, help="receivers that are tried with them")
     parser.add_argument("--rounds", type=int, default=3, help="of measuring speed")
@@ -144,9 +165,13 @@ def main() -> None:
     bench = Bench(options)
     order = ([int(layer) for layer in options.order.split(",")] if options.order
              else bench.order(max(counts + [options.together])))
-    print_quality(bench, counts, order)
-    print_speed(bench, counts, order)
-    print_together(bench, order)
+    parts = options.parts.split(",")
+    if "quality" in parts:
+        print_quality(bench, counts, order)
+    if "speed" in parts:
+        print_speed(bench, counts, order)
+    if "together" in parts:
+        print_together(bench, order)
 
 
 if __name__ == "__main__":

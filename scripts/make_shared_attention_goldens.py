@@ -9,6 +9,9 @@ Beside config.json and model.safetensors lie
 computed here in float64 as the method is defined: a receiver weighs its own values with the softmax of the layer before
 its span, query head for query head as its head map says. The identities of the method are asserted on the way.
 
+  adapter.safetensors  an adapter (formats/adapter.md) with receivers, replaced matrices and added ones of low rank
+  adapter.bin          the logits of the model that it makes, as in golden.bin
+
 Needs: numpy. The same version writes the same bytes.
 """
 
@@ -120,8 +123,24 @@ def check_identities(weights, tokens):
         logits(equal, tokens, [{"first": 3, "last": 3, "head_maps": {}}]), logits(equal, tokens, []))
 
 
-def write_safetensors(path, tensors):
-    header, data = {}, b""
+def make_adapter(random, weights):
+    """The adapter's tensors in float32, and the weights that it makes."""
+    tensors, changed = {}, dict(weights)
+    for layer, part in ((0, "self_attn.q_proj"), (0, "self_attn.k_proj"), (1, "mlp.gate_proj"), (3, "self_attn.v_proj"),
+                        (3, "mlp.up_proj"), (5, "mlp.down_proj"), (5, "self_attn.o_proj")):
+        name = f"model.layers.{layer}.{part}"
+        rows, columns = weights[f"{name}.weight"].shape
+        a, b = matrix(random, 3, columns), matrix(random, rows, 3)
+        tensors |= {f"{name}.lora_A.weight": a, f"{name}.lora_B.weight": b}
+        changed[f"{name}.weight"] = weights[f"{name}.weight"] + b @ a
+    for layer in (3, 4):
+        name = f"model.layers.{layer}.self_attn.o_proj.weight"
+        tensors[name] = changed[name] = matrix(random, *weights[name].shape)
+    return tensors, changed
+
+
+def write_safetensors(path, tensors, metadata=None):
+    header, data = {"__metadata__": metadata} if metadata else {}, b""
     for name, values in tensors.items():
         stored = values.astype("<f4").tobytes()
         header[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": [len(data), len(data) + len(stored)]}
@@ -141,6 +160,11 @@ def main():
         assert np.abs(result - results[0]).max() > 0.1, "a case that differs too little from the dense one"
     FOLDER.mkdir(parents=True, exist_ok=True)
     write_safetensors(FOLDER / "model.safetensors", weights)
+    adapter, changed = make_adapter(np.random.default_rng(2025), weights)
+    receivers = [{"layer": 3, "donor": 2, "head_map": [2, 3, 0, 1]}, {"layer": 4, "donor": 2, "head_map": [1, 1, 3, 1]}]
+    span = {"first": 3, "last": 4, "head_maps": {str(each["layer"]): each["head_map"] for each in receivers}}
+    write_safetensors(FOLDER / "adapter.safetensors", adapter, {"shared_attention": json.dumps(receivers)})
+    (FOLDER / "adapter.bin").write_bytes(logits(changed, tokens, [span]).astype("<f8").tobytes())
     (FOLDER / "golden.bin").write_bytes(np.concatenate(results).astype("<f8").tobytes())
     (FOLDER / "config.json").write_text(json.dumps({
         "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_act": "silu", "hidden_size": HIDDEN,

@@ -2,6 +2,8 @@
 struct SafetensorsFile {
     /// Tensors in the order of their data.
     let tensors: [TensorListing]
+    /// What `__metadata__` says, by its keys; empty where there is none.
+    let metadata: [String: String]
 
     /// Headers may have this many bytes.
     static let headerLimit = 100_000_000
@@ -26,6 +28,9 @@ struct SafetensorsFile {
         }
         let json = try JSON(parsing: header, file: mapping.path, duplicateKeys: .refused)
         let entries = try SafetensorsFile.entries(json, path: mapping.path)
+        metadata = (json[SafetensorsFile.metadataKey]?.object ?? JSONObject([])).reduce(into: [:]) {
+            $0[$1.key] = $1.value.string
+        }
         tensors = try SafetensorsFile.place(
             entries, base: cursor.offset, room: cursor.remaining, file: file, path: mapping.path)
     }

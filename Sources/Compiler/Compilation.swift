@@ -29,10 +29,18 @@ public struct Compilation: Sendable {
         var shared = origin.model
         var reports: [PassReport] = []
         var sharingReport: SharingReport?
+        // First of all: what is left out has no say in any other pass.
+        if let adapter = options.adapter {
+            let adapted = try AdaptedModel(
+                shared, adapter: adapter, calibration: options.calibration, tokenizer: origin.tokenizer,
+                progress: progress)
+            shared = adapted.model
+            reports += adapted.passReports
+            sharingReport = adapted.report
+        }
         if let sharing = options.sharing {
-            // First of all: what is left out has no say in any other pass.
             let plan = try SharingPlan(
-                origin.model, options: sharing, calibration: options.calibration, tokenizer: origin.tokenizer,
+                shared, options: sharing, calibration: options.calibration, tokenizer: origin.tokenizer,
                 progress: progress)
             shared = plan.model
             reports.append(plan.passReport)

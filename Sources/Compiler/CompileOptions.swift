@@ -7,6 +7,8 @@ public struct CompileOptions: Sendable, Equatable {
     public var precision: WeightPrecision
     /// Quantization by measurement; nil for none.
     public var quantization: QuantizationOptions?
+    /// A file of changes that come first (formats/adapter.md); nil for none.
+    public var adapter: String?
     /// Layers that use the attention weights of the layer before them; nil for none.
     public var sharing: SharingOptions?
     /// A file of plain text to calibrate with; nil for the built-in text.
@@ -14,10 +16,11 @@ public struct CompileOptions: Sendable, Equatable {
 
     public init(
         precision: WeightPrecision = .keep, quantization: QuantizationOptions? = nil,
-        sharing: SharingOptions? = nil, calibration: String? = nil
+        adapter: String? = nil, sharing: SharingOptions? = nil, calibration: String? = nil
     ) {
         self.precision = precision
         self.quantization = quantization
+        self.adapter = adapter
         self.sharing = sharing
         self.calibration = calibration
     }

@@ -18,6 +18,8 @@ public struct Weight: Sendable {
         case columnsScaled(by: [Float])
         /// Multiplies row r of the whole matrix, as the transforms before leave it, by the r-th value.
         case rowsScaled(by: [Float])
+        /// Adds a matrix to the whole one, as the transforms before leave it.
+        case added(LowRankMatrix)
     }
 
     public let source: Source
@@ -76,9 +78,13 @@ public struct Weight: Sendable {
     /// The stored type, where stored values are used as they are and can be copied instead of computed; nil elsewhere.
     public var keptType: ElementType? {
         guard case .tensor(let tensor, _) = source else { return nil }
-        for case .columnsScaled in transforms { return nil }
-        for case .rowsScaled in transforms { return nil }
-        return tensor.type
+        let keepsValues = transforms.allSatisfy {
+            switch $0 {
+            case .rowsFromInterleavedHeads: true
+            case .columnsScaled, .rowsScaled, .added: false
+            }
+        }
+        return keepsValues ? tensor.type : nil
     }
 
     /// Whether the rows follow each other as they do in the stored tensor.
@@ -86,7 +92,7 @@ public struct Weight: Sendable {
         transforms.allSatisfy {
             switch $0 {
             case .rowsFromInterleavedHeads: false
-            case .columnsScaled, .rowsScaled: true
+            case .columnsScaled, .rowsScaled, .added: true
             }
         }
     }
@@ -129,6 +135,7 @@ public struct Weight: Sendable {
             case .rowsScaled(let factors):
                 let factor = factors[rowRange.lowerBound + row]
                 for column in 0..<columns { destination[column] *= factor }
+            case .added(let matrix): matrix.add(row: rowRange.lowerBound + row, to: destination)
             }
         }
     }

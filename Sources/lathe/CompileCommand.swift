@@ -20,6 +20,9 @@ struct CompileCommand: ParsableCommand {
         help: "keep (no weight changes its value; the default), bf16, f32, or so many bits: w8, w6, w5, w4, w3, w2.")
     var weights: WeightPrecision?
 
+    @Option(help: ArgumentHelp("Changes of the checkpoint's matrices, in safetensors.", valueName: "file"))
+    var adapter: String?
+
     @OptionGroup var sharing: SharingArguments
 
     @OptionGroup var quantization: QuantizationArguments
@@ -31,9 +34,12 @@ struct CompileCommand: ParsableCommand {
     func validate() throws {
         let (quantized, shared) = (try quantization.options() != nil, try sharing.options() != nil)
         if quantized, weights != nil { throw ValidationError("--weights and a target exclude each other.") }
-        if calibration.isUsed, !quantized, !shared {
+        if adapter != nil, shared {
+            throw ValidationError("--adapter and --share-attention exclude each other: an adapter says what is shared.")
+        }
+        if calibration.isUsed, !quantized, !shared, adapter == nil {
             throw ValidationError(
-                "--calibration and --report go with --target-bpw, --target-size or --share-attention.")
+                "--calibration and --report go with --target-bpw, --target-size, --share-attention or --adapter.")
         }
     }
 
@@ -47,7 +53,7 @@ struct CompileCommand: ParsableCommand {
                 source: source, destination: plan,
                 options: CompileOptions(
                     precision: weights ?? .keep, quantization: try quantization.options(),
-                    sharing: try sharing.options(), calibration: calibration.calibration))
+                    adapter: adapter, sharing: try sharing.options(), calibration: calibration.calibration))
             let report: CompileReport
             do {
                 defer { bar.finish() }
