@@ -100,7 +100,7 @@ let package = Package(
         : [
             .executable(name: "lathe", targets: ["lathe"]), .executable(name: "lathe-run", targets: ["lathe-run"]),
             // Everything that reads files or text from elsewhere: what Fuzz/ runs.
-            .library(name: "LatheReaders", targets: ["Checkpoints", "Plans", "Tokenization", "Lowering"]),
+            .library(name: "LatheReaders", targets: ["Checkpoints", "Models", "Plans", "Tokenization", "Lowering"]),
         ],
     dependencies: isEmbedded
         ? [] : [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],

@@ -8,10 +8,12 @@ public struct AdapterFile: Sendable {
     private let mapping: Mapping
 
     /// Fails with `missing` where there is no such file and `damaged` where it is not safetensors.
-    public init(_ path: String) throws(CheckpointError) {
-        let mapping = try Mapping(path: path)
+    public init(_ path: String) throws(CheckpointError) { try self.init(parsing: Mapping(path: path)) }
+
+    /// Reads a file that is mapped already.
+    public init(parsing mapping: Mapping) throws(CheckpointError) {
         let file = try SafetensorsFile(parsing: mapping, file: 0)
-        self.path = path
+        path = mapping.path
         self.mapping = mapping
         metadata = file.metadata
         listing = file.tensors

@@ -26,7 +26,6 @@ public struct Adapter: Sendable {
         let change: Change
     }
 
-    public let path: String
     /// In the order of their layers.
     public let receivers: [Receiver]
     let entries: [Entry]
@@ -36,13 +35,15 @@ public struct Adapter: Sendable {
     private static let parts: [TensorNames.Part] = [.query, .key, .value, .attentionOutput, .gate, .up, .down]
 
     /// Fails with `missing`, `damaged`, `unsupported` or `changed`, as formats/adapter.md says.
-    public init(_ path: String) throws(CheckpointError) {
-        file = try AdapterFile(path)
-        self.path = path
+    public init(_ path: String) throws(CheckpointError) { try self.init(AdapterFile(path)) }
+
+    /// Reads a file that is open already.
+    public init(_ file: AdapterFile) throws(CheckpointError) {
+        self.file = file
         receivers = try Adapter.receivers(file)
         entries = try Adapter.entries(file)
         guard !receivers.isEmpty || !entries.isEmpty else {
-            throw CheckpointError(.damaged, file: path, expected: "changes of matrices", found: "none")
+            throw CheckpointError(.damaged, file: file.path, expected: "changes of matrices", found: "none")
         }
         try file.checkUnchanged()
     }

@@ -186,6 +186,18 @@ struct AdapterTests {
         }
     }
 
+    @Test("the fuzzer's seeds are adapters; whatever else it found is refused or read")
+    func storedInputs() throws {
+        let fuzz = URL(filePath: #filePath).appending(path: "../../../Fuzz").standardized.path
+        let manager = FileManager.default
+        for name in try manager.contentsOfDirectory(atPath: fuzz + "/Seeds/adapter") {
+            _ = try Adapter(fuzz + "/Seeds/adapter/" + name)
+        }
+        for name in (try? manager.contentsOfDirectory(atPath: fuzz + "/Crashers/adapter")) ?? [] {
+            _ = try? Adapter(fuzz + "/Crashers/adapter/" + name)
+        }
+    }
+
     @Test("an adapter of another model is refused, and nothing of the model is left to use")
     func otherModels() throws {
         let model = try Model(try Checkpoint.open(TestModel.resource("llama/model.gguf")))

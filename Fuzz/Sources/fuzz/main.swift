@@ -6,6 +6,7 @@ import Glibc
 private let targets: [(name: String, run: @Sendable (UnsafeRawBufferPointer) -> Void)] = [
     ("gguf", fuzzGGUF),
     ("safetensors", fuzzSafetensors),
+    ("adapter", fuzzAdapter),
     ("plan", fuzzPlan),
     ("tokenizer", fuzzTokenizer),
     ("tokenizer-definition", fuzzTokenizerDefinition),
