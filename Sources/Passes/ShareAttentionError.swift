@@ -46,7 +46,8 @@ public enum ShareAttentionError: Error, Equatable {
         case .donorIsReceiver(let first, let second):
             "make it one span, \(first.lowerBound)-\(second.upperBound), or leave a layer between the two"
         case .withoutWeights, .differs: "choose spans that do not cross this layer"
-        case .headMap, .strayHeadMap: "the adapter is damaged, or was made for another model"
+        case .headMap: "the adapter is damaged, or was made for another model"
+        case .strayHeadMap: "this is a mistake of the calling program"
         }
     }
 
@@ -55,7 +56,8 @@ public enum ShareAttentionError: Error, Equatable {
         switch self {
         case .firstLayer, .noSuchLayer, .overlap, .donorIsReceiver: 64
         case .withoutWeights, .differs: 69
-        case .headMap, .strayHeadMap: 65
+        case .headMap: 65
+        case .strayHeadMap: 1
         }
     }
 }

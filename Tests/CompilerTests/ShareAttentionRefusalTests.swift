@@ -25,9 +25,9 @@ struct ShareAttentionRefusalTests {
         ([Span(3...5), Span(1...3)], .overlap(1...3, 3...5), 64),
         ([Span(2...2), Span(2...2)], .overlap(2...2, 2...2), 64),
         ([Span(3...3), Span(1...2)], .donorIsReceiver(1...2, 3...3), 64),
-        ([Span(1...2, headMaps: [2: [0, 1, 2]])], .headMap(layer: 2, heads: 4), 1),
-        ([Span(1...2, headMaps: [1: [0, 1, 2, 4]])], .headMap(layer: 1, heads: 4), 1),
-        ([Span(1...2, headMaps: [1: [0, 1, 2, -1]])], .headMap(layer: 1, heads: 4), 1),
+        ([Span(1...2, headMaps: [2: [0, 1, 2]])], .headMap(layer: 2, heads: 4), 65),
+        ([Span(1...2, headMaps: [1: [0, 1, 2, 4]])], .headMap(layer: 1, heads: 4), 65),
+        ([Span(1...2, headMaps: [1: [0, 1, 2, -1]])], .headMap(layer: 1, heads: 4), 65),
         ([Span(1...2, headMaps: [3: [0, 1, 2, 3]])], .strayHeadMap(layer: 3, 1...2), 1),
     ]
 
