@@ -68,7 +68,7 @@ bench-packings: $(LATHE) $(MODEL)
 bench-sharing: $(LATHE) $(MODEL) $(EVAL_TEXT)
 	python3 scripts/bench_sharing.py --lathe $(LATHE) --source $(MODEL) --text $(EVAL_TEXT) $(BENCH_OPTIONS)
 
-# Distils a model with shared attention into an adapter, 45 minutes of 2 cores: RECEIVERS="15,25,27,29" DISTILL_OPTIONS="--steps
+# Distils a model with shared attention into an adapter, half an hour and more of 2 cores: RECEIVERS="15,25,27,29" DISTILL_OPTIONS="--steps
 # 900". Takes PyTorch from PyPI, 6 GB in .venv-train.
 distill-sharing: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
 	$(TRAINER) scripts/distill_sharing.py $(MODEL) $(ADAPTER) --share-attention $(RECEIVERS) --text $(TRAINING_TEXT) \

@@ -7,7 +7,7 @@ Layers, donors, heads and the receivers' first output projections are those of `
 there on every matrix of the layers from the first donor on gets a change of low rank, and the receivers' output projections
 change as a whole, so that the model's predictions come close to those of the original one: the mean KL divergence over
 all positions of the text is what Adam makes smaller. The checkpoint is a Llama in GGUF or a folder as transformers
-writes it; its weights stay in float32. Equal arguments, versions and processors give equal adapters.
+writes it; it is computed in float32.
 
 The adapter is safetensors as formats/adapter.md says. Training text must be held out of what the result is measured on.
 
@@ -162,17 +162,16 @@ def start(options: argparse.Namespace) -> tuple[dict[int, dict], dict[str, torch
     data = plan.read_bytes()
     header, sections = plan_reader.read_plan(data, False)
     weights = next(kind for kind, name in plan_reader.KINDS.items() if name == "weights")
-    offset = sections[weights]["offset"]
+    packed = memoryview(data)[sections[weights]["offset"]:]
     outputs = {}
     for tensor in header["tensors"]:
         layer = next((each for each in receivers if tensor["name"] == f"layers.{each}.attention.output"), None)
         if layer is None:
             continue
-        columns, tiles = tensor["columns"], math.ceil(tensor["rows"] / plan_reader.TILE)
-        values = numpy.frombuffer(data, "<f4", tiles * plan_reader.TILE * columns, offset + tensor["offset"])
-        rows = values.reshape(tiles, columns, plan_reader.TILE).swapaxes(1, 2).reshape(-1, columns)
-        outputs[matrix_name(layer, "o")] = torch.from_numpy(rows[:tensor["rows"]].copy())
-    plan.unlink()
+        rows = [plan_reader.logical_row(packed, tensor, row) for row in range(tensor["rows"])]
+        outputs[matrix_name(layer, "o")] = torch.tensor(rows)
+    for path in (plan, report):
+        path.unlink()
     return receivers, outputs
 
 

@@ -30,6 +30,18 @@ struct CalibrationTokens: Sendable {
         )
     }
 
+    /// As `split`, where the result has to be measured. Throws `tooShort` where no chunk would be left for that; `path` is the
+    /// text's, nil for the built-in one.
+    func splitToMeasure(
+        most: Int = mostChunks, path: String?
+    ) throws(CalibrationError) -> (calibration: CalibrationTokens, heldOut: CalibrationTokens) {
+        let parts = split(most: most)
+        guard parts.heldOut.chunkCount > 0 else {
+            throw .tooShort(path: path ?? "built-in text", tokens: tokens.count, needed: 5 * chunkLength)
+        }
+        return parts
+    }
+
     /// The first chunks, `count` at the most.
     func prefix(_ count: Int) -> CalibrationTokens {
         CalibrationTokens(tokens: tokens[..<min(tokens.count, count * chunkLength)], chunkLength: chunkLength)

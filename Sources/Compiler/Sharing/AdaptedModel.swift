@@ -30,10 +30,8 @@ struct AdaptedModel {
         }
         try original.checkFinite()
         let all = try CalibrationTokens(path: calibration, tokenizer: tokenizer, model: original)
-        let heldOut = all.split().heldOut
-        guard heldOut.chunkCount > 0 else {
-            throw .calibration(
-                .tooShort(path: calibration ?? "built-in text", tokens: all.tokens.count, needed: 5 * all.chunkLength))
+        let heldOut = try attempt(CompileError.calibration) { () throws(CalibrationError) in
+            try all.splitToMeasure(path: calibration).heldOut
         }
         progress("comparing", 0)
         let head = try HeadEvaluation(original)

@@ -30,10 +30,8 @@ struct SharingPlan {
         }
         try original.checkFinite()
         let all = try CalibrationTokens(path: calibration, tokenizer: tokenizer, model: original)
-        let (tokens, heldOut) = all.split(most: SharingPlan.mostChunks)
-        guard heldOut.chunkCount > 0 else {
-            throw .calibration(
-                .tooShort(path: calibration ?? "built-in text", tokens: all.tokens.count, needed: 5 * all.chunkLength))
+        let (tokens, heldOut) = try attempt(CompileError.calibration) { () throws(CalibrationError) in
+            try all.splitToMeasure(most: SharingPlan.mostChunks, path: calibration)
         }
         let similarity = try AttentionSimilarity(original, tokens: tokens, progress: progress)
         let trial = Trial(

@@ -3,10 +3,10 @@ import Passes
 
 /// Fits what is left of receivers to what their layers did before they shared attention weights.
 ///
-/// Layer after layer, on calibration text: the heads of a receiver are given other ones of the donor's (`HeadSelection`), and
-/// its output projection, and then the last matrix of its feed-forward, are changed by ridge regression so that the residual stream behind them comes close to that of the
-/// original model, from what the already changed layers before them give. So errors do not compound, and no gradient goes
-/// through the network.
+/// Layer after layer, on calibration text: the heads of a receiver are given other ones of the donor's (`HeadSelection`),
+/// and its output projection, and then the last matrix of its feed-forward, are changed by ridge regression so that the
+/// residual stream behind them comes close to that of the original model, from what the already changed layers before them
+/// give. So errors do not compound, and no gradient goes through the network.
 final class SharingRepair {
     /// What became of one receiver.
     struct Outcome {
