@@ -13,6 +13,7 @@
 enum {
     TILES_MOST = 2,
     BLOCK_MOST = 8,            // rows of the largest block
+    STREAM_BLOCKS = 128,       // from here on a tile is long enough to be read beside another by one or two rows
     CODES_ARE_SIGNED = false,
 };
 
@@ -187,10 +188,12 @@ LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_
                      lanes *totals) {
     const size_t tiles = TILES_MOST;
     const bool is_even = lathe_has_even_loop(rows) && input->is_even;
+    // One or two rows wait for memory, which short streams in turn keep busier than short streams side by side.
+    const bool alone = !LATHE_IS_COMPACT && rows <= 2 && blocks < STREAM_BLOCKS;
     lathe_ahead ahead = {0};
-    if (!cached) { ahead = lathe_find_ahead(packing, weights, tile_bytes, input, blocks, is_even, tiles); }
+    if (!cached) { ahead = lathe_find_ahead(packing, weights, tile_bytes, input, blocks, is_even, alone ? 1 : tiles); }
     size_t tile = 0;
-    for (; tile + tiles <= count; tile += tiles) {
+    for (; !alone && tile + tiles <= count; tile += tiles) {
         add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, tiles,
                       totals + tile * rows);
     }
@@ -202,8 +205,10 @@ LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_
         add_blocks_of(packing, weights + tile * tile_bytes, 0, (lathe_ahead){0}, input, blocks, false, rows, tiles, twice);
         for (size_t r = 0; r < rows; r++) { totals[tile * rows + r] = twice[r]; }
     } else {
-        add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, 1,
-                      totals + tile * rows);
+        for (; tile < count; tile++) {
+            add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, 1,
+                          totals + tile * rows);
+        }
     }
 }
 
