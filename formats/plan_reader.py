@@ -52,7 +52,8 @@ OPCODES = {
     8: ("gate", [("input", "b"), ("output", "b")]),
     9: ("select_rows", [("input", "b"), ("output", "b")]),
     10: ("attend", [("projected", "b"), ("rotary", "b"), ("state", "s"), ("query_heads", "n"), ("query_norm", "o"),
-                    ("key_norm", "o"), ("epsilon", "f"), ("scale", "f"), ("window", "n"), ("output", "b")]),
+                    ("key_norm", "o"), ("epsilon", "f"), ("scale", "f"), ("window", "n"), ("output", "b"),
+                    ("sinks", "n")]),
     11: ("attend_shared", [("projected", "b"), ("state", "s"), ("donor", "s"), ("query_heads", "n"), ("output", "b")]),
 }
 
@@ -255,6 +256,9 @@ def check_attention(body, head, states):
         require(states[state]["kind"] == STATES[shares], f"instruction {index}: state {state} is of the other kind")
         require(heads >= 1 and heads % states[state]["heads"] == 0, f"instruction {index}: {heads} query heads")
         if not shares:
+            window, sinks = instruction["window"], instruction["sinks"]
+            require(window < 1 << 31 and sinks <= 256, f"instruction {index}: a window of {window}, {sinks} sinks")
+            require(window > 0 or sinks == 0, f"instruction {index}: sinks without a window")
             donor = instruction
             continue
         require(donor is not None and instruction["donor"] == donor["state"],

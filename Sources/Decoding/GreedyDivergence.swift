@@ -52,7 +52,7 @@ public struct GreedyDivergence: Sendable {
     private func continuation(of prompt: [UInt32], by session: Session) throws(RuntimeError) -> [UInt32] {
         var text: [UInt32] = []
         var pending = prompt[...]
-        session.truncate(to: 0)
+        session.reset()
         while text.count < limit {
             let rows = Row.chain(pending.prefix(session.engine.plan.program.maximumRows), after: session.committed)
             try session.evaluate(rows)
@@ -74,7 +74,7 @@ public struct GreedyDivergence: Sendable {
         let program = session.engine.plan.program
         // Nothing is asked about what follows the last token.
         let tokens = prompt + text.dropLast()
-        session.truncate(to: 0)
+        session.reset()
         var start = 0
         while start < tokens.count {
             let rows = Row.chain(tokens[start..<min(start + program.maximumRows, tokens.count)], after: start)

@@ -110,7 +110,8 @@ public struct ModelLowering: Sendable {
                     queryNorm: try builder.vector("\(name).query_norm", attention.queryNorm?.values),
                     keyNorm: try builder.vector("\(name).key_norm", attention.keyNorm?.values),
                     epsilon: attention.queryNorm?.epsilon ?? norm.epsilon, scale: attention.scale,
-                    window: attention.window ?? 0, output: mixed)))
+                    window: attention.window.map { Plans.AttentionWindow(length: $0.length, sinks: $0.sinks) },
+                    output: mixed)))
         return (mixed, state)
     }
 

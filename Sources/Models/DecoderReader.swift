@@ -127,7 +127,7 @@ struct DecoderReader {
             output: try linear(.attentionOutput, hiddenSize, queryRows, bias: outputBias),
             queryNorm: normalizesHeads ? try norm(.queryNorm, dimensions) : nil,
             keyNorm: normalizesHeads ? try norm(.keyNorm, dimensions) : nil,
-            scale: 1 / Float(dimensions).squareRoot(), window: windows[layer])
+            scale: 1 / Float(dimensions).squareRoot(), window: windows[layer].map { AttentionWindow(length: $0) })
         let bias: Bool? = settings.isGGUF ? nil : feedForwardBiases
         return Block(
             mixerNorm: try norm(.mixerNorm, hiddenSize), mixer: .softmaxAttention(attention),

@@ -66,12 +66,12 @@ public struct SoftmaxAttention: Sendable {
     public var keyNorm: Norm?
     /// What scores are multiplied by.
     public var scale: Float
-    /// Positions that a row sees, itself included; nil for all.
-    public var window: Int?
+    /// Nil where a row sees every position up to its own.
+    public var window: AttentionWindow?
 
     public init(
         queryHeads: Int, keyHeads: Int, dimensions: Int, query: Linear, key: Linear, value: Linear, output: Linear,
-        queryNorm: Norm?, keyNorm: Norm?, scale: Float, window: Int?
+        queryNorm: Norm?, keyNorm: Norm?, scale: Float, window: AttentionWindow?
     ) {
         self.queryHeads = queryHeads
         self.keyHeads = keyHeads
@@ -84,6 +84,19 @@ public struct SoftmaxAttention: Sendable {
         self.keyNorm = keyNorm
         self.scale = scale
         self.window = window
+    }
+}
+
+/// What a row sees where attention does not reach back to everything.
+public struct AttentionWindow: Sendable, Hashable {
+    /// Positions that a row sees, itself the last of them.
+    public var length: Int
+    /// First positions of the sequence that every row behind them sees besides (Xiao et al. 2023).
+    public var sinks: Int
+
+    public init(length: Int, sinks: Int = 0) {
+        self.length = length
+        self.sinks = sinks
     }
 }
 

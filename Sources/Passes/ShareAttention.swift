@@ -97,7 +97,8 @@ public struct ShareAttention: Sendable {
         let properties: [(name: String, found: Int?, expected: Int?)] = [
             ("query heads", receiver.queryHeads, donor.queryHeads), ("key heads", receiver.keyHeads, donor.keyHeads),
             ("dimensions of a head", receiver.dimensions, donor.dimensions),
-            ("window", receiver.window, donor.window),
+            ("window", receiver.window?.length, donor.window?.length),
+            ("sinks", receiver.window?.sinks, donor.window?.sinks),
         ]
         for (name, found, expected) in properties where found != expected {
             throw .differs(layer: layer, donor: donorLayer, property: name)

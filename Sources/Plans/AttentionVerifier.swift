@@ -13,10 +13,17 @@ extension InstructionVerifier {
             try checkFinite(attention.epsilon, at: place)
         }
         try checkFinite(attention.scale, at: place)
-        guard attention.window >= 0, attention.window <= Int(Int32.max) else {
-            throw PlanError(
-                .invalid, "the window is within its limit", at: place, expected: .range(0, Int(Int32.max)),
-                found: .number(attention.window))
+        if let window = attention.window {
+            guard window.length >= 1, window.length <= Int(Int32.max) else {
+                throw PlanError(
+                    .invalid, "the window is within its limit", at: place, expected: .range(1, Int(Int32.max)),
+                    found: .number(window.length))
+            }
+            guard window.sinks >= 0, window.sinks <= AttentionWindow.mostSinks else {
+                throw PlanError(
+                    .invalid, "a window has at most 256 sinks", at: place, expected: .range(0, AttentionWindow.mostSinks),
+                    found: .number(window.sinks))
+            }
         }
         try attendOnce(attention.state, at: place)
         try checkOutput(attention.output, queryHeads: attention.queryHeads, state: state, at: place)

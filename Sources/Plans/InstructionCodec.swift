@@ -57,8 +57,9 @@ extension Instruction {
             Instruction.encode(attention.keyNorm, to: &writer)
             writer.float(attention.epsilon)
             writer.float(attention.scale)
-            writer.number32(attention.window)
+            writer.number32(attention.window?.length ?? 0)
             writer.number32(attention.output.value)
+            writer.number32(attention.window?.sinks ?? 0)
         case .attendShared(let attention):
             writer.unsigned(Opcode.attendShared.rawValue)
             writer.number32(attention.projected.value)
@@ -116,13 +117,20 @@ extension Instruction {
                 input: input, weight: weight, bias: bias, output: output, column: column,
                 accumulate: accumulate == 1)
         case .attend:
-            self = .attend(
-                SoftmaxAttention(
-                    projected: try BufferIndex(&reader), rotary: try BufferIndex(&reader),
-                    state: StateIndex(try reader.number32()), queryHeads: try reader.number32(),
-                    queryNorm: try Instruction.optionalTensor(&reader),
-                    keyNorm: try Instruction.optionalTensor(&reader), epsilon: try reader.float(),
-                    scale: try reader.float(), window: try reader.number32(), output: try BufferIndex(&reader)))
+            var attention = SoftmaxAttention(
+                projected: try BufferIndex(&reader), rotary: try BufferIndex(&reader),
+                state: StateIndex(try reader.number32()), queryHeads: try reader.number32(),
+                queryNorm: try Instruction.optionalTensor(&reader), keyNorm: try Instruction.optionalTensor(&reader),
+                epsilon: try reader.float(), scale: try reader.float(), window: nil, output: BufferIndex(0))
+            let length = try reader.number32()
+            attention.output = try BufferIndex(&reader)
+            let sinks = try reader.number32()
+            guard length > 0 || sinks == 0 else {
+                throw PlanError(
+                    .invalid, "only a window has sinks", at: place, expected: .number(0), found: .number(sinks))
+            }
+            if length > 0 { attention.window = AttentionWindow(length: length, sinks: sinks) }
+            self = .attend(attention)
         case .attendShared:
             let projected = try BufferIndex(&reader)
             let state = StateIndex(try reader.number32())

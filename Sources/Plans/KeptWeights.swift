@@ -22,9 +22,14 @@ extension Program {
     /// of one are done with when the next one attends. Nil where that overflows.
     public func keptWeightBytes(capacity: Int) -> Int? {
         var heads = 0
-        for case let donor? in donors { heads = max(heads, donor.queryHeads) }
+        var hasSinks = false
+        for case let donor? in donors {
+            heads = max(heads, donor.queryHeads)
+            hasSinks = hasSinks || donor.window.map { $0.sinks > 0 } == true
+        }
         guard capacity >= 0, capacity <= Int.max - Program.segment else { return nil }
-        let segments = (capacity + Program.segment - 1) / Program.segment
+        // Sinks are a segment of their own.
+        let segments = (capacity + Program.segment - 1) / Program.segment + (hasSinks ? 1 : 0)
         var bytes = Program.keptSegmentBytes
         for factor in [heads, segments, maximumRows] {
             let product = bytes.multipliedReportingOverflow(by: factor)

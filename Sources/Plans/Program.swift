@@ -1,3 +1,5 @@
+import Kernels
+
 /// Index of a tensor in `Program.tensors`.
 public struct TensorIndex: Sendable, Hashable {
     public var value: Int
@@ -100,6 +102,23 @@ public struct Buffer: Sendable, Equatable {
     }
 }
 
+/// What a row sees where attention does not reach back to everything: its last positions, and the first ones of the
+/// sequence, its sinks.
+public struct AttentionWindow: Sendable, Equatable {
+    /// Positions that a row sees, itself the last of them.
+    public var length: Int
+    /// First positions of the sequence that every row behind them sees besides.
+    public var sinks: Int
+
+    public init(length: Int, sinks: Int = 0) {
+        self.length = length
+        self.sinks = sinks
+    }
+
+    /// First positions at the most: a segment.
+    public static let mostSinks = Int(LATHE_SEGMENT)
+}
+
 /// The operands of softmax attention.
 ///
 /// Each row of `projected` (queries | keys | values) is split into heads; query and key heads go through RMSNorm where
@@ -115,15 +134,15 @@ public struct SoftmaxAttention: Sendable, Equatable {
     public var epsilon: Float
     /// Factor of the scores.
     public var scale: Float
-    /// 0, or how many of the last positions a row sees.
-    public var window: Int
+    /// Nil where a row sees every position up to its own.
+    public var window: AttentionWindow?
     /// `queryHeads` times the state's dimensions wide; it may be quantized where the query heads of one key head fill
     /// whole groups of 32.
     public var output: BufferIndex
 
     public init(
         projected: BufferIndex, rotary: BufferIndex, state: StateIndex, queryHeads: Int, queryNorm: TensorIndex?,
-        keyNorm: TensorIndex?, epsilon: Float, scale: Float, window: Int, output: BufferIndex
+        keyNorm: TensorIndex?, epsilon: Float, scale: Float, window: AttentionWindow?, output: BufferIndex
     ) {
         self.projected = projected
         self.rotary = rotary
@@ -230,6 +249,20 @@ public struct Program: Sendable, Equatable {
         self.contextLength = contextLength
         self.vocabularySize = vocabularySize
         self.arenaBytes = arenaBytes
+    }
+
+    /// The window through which each state is seen: that of its attention, or of its attention's donor; nil for everything.
+    /// The program's operands have been checked.
+    public var windows: [AttentionWindow?] {
+        var windows = [AttentionWindow?](repeating: nil, count: states.count)
+        for instruction in body {
+            switch instruction {
+            case .attend(let attention): windows[attention.state.value] = attention.window
+            case .attendShared(let attention): windows[attention.state.value] = windows[attention.donor.value]
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: break
+            }
+        }
+        return windows
     }
 
     /// Rows that a buffer of this kind has.

@@ -14,8 +14,8 @@ struct AttentionOperands {
     let state: StateIndex
     let output: BufferIndex
     let queryHeads: Int
-    /// 0, or how many of the last positions a row sees.
-    let window: Int
+    /// Nil where a row sees every position up to its own.
+    let window: AttentionWindow?
     let weights: Weights
     /// Whether others use the weights.
     let isDonor: Bool

@@ -41,8 +41,9 @@ struct AttentionScratchLayout {
         segment = place(partialBytes)
         scaled = place(rowBytes)
         keys = place(Packing.tileRows * rowBytes)
-        // First visible position and number of positions of each query, the same cut to a segment, and the slots of one.
-        bounds = place((4 * queries + AttentionTiling.segment) * 4)
+        // Visible sinks, first visible position and number of positions of each query, what is seen of a segment, and the
+        // entries of one.
+        bounds = place((5 * queries + AttentionTiling.segment) * 4)
         byteCount = end
     }
 }
@@ -62,15 +63,17 @@ struct AttentionScratch {
     var scaled: UnsafeMutablePointer<Float> { floats(layout.scaled) }
     /// Keys of up to 16 rows on their way to the cache.
     var keys: UnsafeMutablePointer<Float> { floats(layout.keys) }
-    /// Each query's first visible position.
+    /// Each query's first visible position behind the sinks.
     var firsts: UnsafeMutablePointer<UInt32> { (base + layout.bounds).assumingMemoryBound(to: UInt32.self) }
     /// Each query's number of positions.
     var counts: UnsafeMutablePointer<UInt32> { firsts + layout.queries }
-    /// The same, cut to a segment and counted from the first position whose score is computed.
+    /// What is seen of a segment, counted from the first position whose score is computed.
     var begins: UnsafeMutablePointer<UInt32> { firsts + 2 * layout.queries }
     var ends: UnsafeMutablePointer<UInt32> { firsts + 3 * layout.queries }
-    /// Slots of a segment's positions.
-    var slots: UnsafeMutablePointer<UInt32> { firsts + 4 * layout.queries }
+    /// Sinks that each query sees.
+    var sinks: UnsafeMutablePointer<UInt32> { firsts + 4 * layout.queries }
+    /// Entries, and then slots, of a segment's positions.
+    var slots: UnsafeMutablePointer<UInt32> { firsts + 5 * layout.queries }
 
     /// The merged segments of the tile.
     func running(queries: Int) -> AttentionPartial { AttentionPartial(floats(layout.running), queries: queries) }

@@ -12,7 +12,9 @@ extension Execution {
         session.withCache(attention.state) { cache in
             let tiling = AttentionTiling(queryHeads: attention.queryHeads, keyHeads: cache.heads)
             let rowCount = session.step.rows.count
+            // Sinks that are not committed yet are read beside the segment that stores them.
             let storesInUnits = rowCount <= tiling.rows && session.step.isChain
+                && session.step.committed >= attention.window?.sinks ?? 0
             if !storesInUnits {
                 storeKeysAndValues(attention, cache: cache)
                 engine.pool.barrier(thread: thread)
@@ -25,15 +27,15 @@ extension Execution {
                     rows: first..<min(first + tiling.rows, rowCount), keyHead: pair % heads, group: tiling.group)
             }
             let pairs = tiles * heads
-            let segments = visibleSegments(window: attention.window)
+            let segments = AttentionSegments(window: attention.window, step: session.step)
             if tiles <= SegmentPartials.mostTiles, isBetterSplit(pairs: pairs, segments: segments.count) {
                 forEachUnit(of: pairs * segments.count) { unit in
-                    let (pair, segment) = (unit / segments.count, segments.lowerBound + unit % segments.count)
+                    let (pair, ordinal) = (unit / segments.count, unit % segments.count)
                     let tile = tile(pair)
-                    if storesInUnits {
+                    if storesInUnits, case .positions(let segment) = segments[ordinal] {
                         store(attention, tile.rows(in: segment, step: session.step), tile, cache: cache)
                     }
-                    attendSegment(attention, tile, pair: pair, segment: segment, of: segments, cache: cache)
+                    attendSegment(attention, tile, pair: pair, segment: ordinal, of: segments, cache: cache)
                 }
             } else {
                 forEachUnit(of: pairs) { pair in
@@ -43,13 +45,6 @@ extension Execution {
                 }
             }
         }
-    }
-
-    /// Segments that some row of the step may see.
-    func visibleSegments(window: Int) -> Range<Int> {
-        let (committed, rows) = (session.step.committed, session.step.rows.count)
-        let first = window > 0 ? max(0, committed + 1 - window) : 0
-        return first / AttentionTiling.segment..<(committed + rows - 1) / AttentionTiling.segment + 1
     }
 
     /// Whether the longest share of single segments is shorter, by an eighth or more, than that of whole pairs.
@@ -67,24 +62,27 @@ extension Execution {
         prepare(attention, tile, cache: cache, scratch)
         let running = scratch.running(queries: tile.queries)
         let next = scratch.segment(queries: tile.queries)
-        var (first, last) = (UInt32.max, UInt32(0))
+        var (first, last, sinks) = (UInt32.max, UInt32(0), UInt32(0))
         for query in 0..<tile.queries {
             first = min(first, scratch.firsts[query])
             last = max(last, scratch.counts[query])
+            sinks = max(sinks, scratch.sinks[query])
         }
-        let firstSegment = Int(first) / AttentionTiling.segment
-        reduce(attention, tile, segment: firstSegment, cache: cache, scratch, into: running)
-        for segment in firstSegment + 1..<max(firstSegment, (Int(last) - 1) / AttentionTiling.segment) + 1 {
-            reduce(attention, tile, segment: segment, cache: cache, scratch, into: next)
+        let firstNumber = Int(first) / AttentionTiling.segment
+        let lastNumber = max(firstNumber, (Int(last) - 1) / AttentionTiling.segment)
+        let start: AttentionSegment = sinks > 0 ? .sinks : .positions(firstNumber)
+        reduce(attention, tile, segment: start, cache: cache, scratch, into: running)
+        for number in (sinks > 0 ? firstNumber : firstNumber + 1)..<lastNumber + 1 {
+            reduce(attention, tile, segment: .positions(number), cache: cache, scratch, into: next)
             running.merge(
                 next, queries: tile.queries, dimensions: cache.dimensions, kernels: engine.kernels)
         }
         finish(attention, tile, running, dimensions: cache.dimensions)
     }
 
-    /// One segment of a tile; the last one to be done merges all of them.
+    /// One segment of a tile, by its place among `segments`; the last one to be done merges all of them.
     private func attendSegment(
-        _ attention: AttentionOperands, _ tile: AttentionTile, pair: Int, segment: Int, of segments: Range<Int>,
+        _ attention: AttentionOperands, _ tile: AttentionTile, pair: Int, segment: Int, of segments: AttentionSegments,
         cache: borrowing KeyValueCache
     ) {
         let scratch = session.scratch.attention(thread: thread)
@@ -92,10 +90,10 @@ extension Execution {
         func partial(_ segment: Int) -> AttentionPartial {
             session.partials.partial(pair: pair, segment: segment, queries: tile.queries)
         }
-        reduce(attention, tile, segment: segment, cache: cache, scratch, into: partial(segment))
+        reduce(attention, tile, segment: segments[segment], cache: cache, scratch, into: partial(segment))
         guard session.partials.finishesLast(pair: pair, of: segments.count) else { return }
-        let merged = partial(segments.lowerBound)
-        for segment in segments.dropFirst() {
+        let merged = partial(0)
+        for segment in 1..<segments.count {
             merged.merge(
                 partial(segment), queries: tile.queries, dimensions: cache.dimensions, kernels: engine.kernels)
         }

@@ -11,8 +11,9 @@ extension Execution {
         var query = 0
         for row in tile.rows {
             let count = session.step.keyCount(row: row)
-            let first = attention.window > 0 ? max(0, count - attention.window) : 0
+            let (sinks, first) = attention.window?.reach(count: count) ?? (0, 0)
             for _ in 0..<tile.group {
+                scratch.sinks[query] = UInt32(sinks)
                 scratch.firsts[query] = UInt32(first)
                 scratch.counts[query] = UInt32(count)
                 query += 1
@@ -51,13 +52,13 @@ extension Execution {
 
     /// What the tile's queries make of one segment: sums of 0 where they see nothing of it.
     func reduce(
-        _ attention: AttentionOperands, _ tile: AttentionTile, segment: Int, cache: borrowing KeyValueCache,
+        _ attention: AttentionOperands, _ tile: AttentionTile, segment: AttentionSegment, cache: borrowing KeyValueCache,
         _ scratch: AttentionScratch,
         into partial: AttentionPartial
     ) {
-        let end = (segment + 1) * AttentionTiling.segment
         func isContiguous(_ row: Int, _ query: Int) -> Bool {
-            session.step.paths[row] == nil || min(Int(scratch.counts[query]), end) <= session.step.committed
+            session.step.paths[row] == nil
+                || segment.start + scratch.visible(query, of: segment).upperBound <= session.step.committed
         }
         var query = 0
         var contiguous = 0
@@ -84,24 +85,24 @@ extension Execution {
             into: partial.from(query - run, dimensions: cache.dimensions))
     }
 
-    /// One segment for queries whose positions in it are slots of the same number.
+    /// One segment for queries whose positions in it are entries of the same number.
     private func reduceSlots(
-        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: Int,
+        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment,
         cache: borrowing KeyValueCache, _ scratch: AttentionScratch, into partial: AttentionPartial
     ) {
         guard !queries.isEmpty else { return }
-        let start = segment * AttentionTiling.segment
         var (low, high) = (AttentionTiling.segment, 0)
         for query in queries {
-            let visible = scratch.visible(query, from: start)
+            let visible = scratch.visible(query, of: segment)
             guard !visible.isEmpty else { continue }
             low = min(low, visible.lowerBound)
             high = max(high, visible.upperBound)
         }
         guard low < high else { return partial.clear(queries: queries.count) }
         low = low / Packing.tileRows * Packing.tileRows
+        let slot = cache.slots.slot(of: segment.start + low, in: segment, committed: session.step.committed)
         for query in queries {
-            let visible = scratch.visible(query, from: start)
+            let visible = scratch.visible(query, of: segment)
             scratch.begins[query - queries.lowerBound] = UInt32(max(0, visible.lowerBound - low))
             scratch.ends[query - queries.lowerBound] = UInt32(max(0, visible.upperBound - low))
         }
@@ -109,24 +110,23 @@ extension Execution {
             attention, tile, queries, segment: segment, from: low, count: high - low, scratch, partial
         ) {
             score(
-                tile, queries, slots: start + low..<start + high, cache: cache, scratch, into: scratch.scores,
+                tile, queries, slots: slot..<slot + high - low, cache: cache, scratch, into: scratch.scores,
                 stride: AttentionTiling.segment)
         }
         weigh(queries.count, positions: high - low, cache: cache, scratch, into: partial) {
-            $0.values = UnsafePointer(cache.values(head: tile.keyHead, from: start + low))
+            $0.values = UnsafePointer(cache.values(head: tile.keyHead, from: slot))
         }
     }
 
-    /// One segment for the queries of one row whose path there leaves gaps between the slots: scores of all slots in
+    /// One segment for the queries of one row whose path there leaves gaps between the entries: scores of all entries in
     /// between are computed, and gathered in path order.
     private func reducePath(
-        _ attention: AttentionOperands, _ tile: AttentionTile, row: Int, firstQuery: Int, segment: Int,
+        _ attention: AttentionOperands, _ tile: AttentionTile, row: Int, firstQuery: Int, segment: AttentionSegment,
         cache: borrowing KeyValueCache,
         _ scratch: AttentionScratch, into partial: AttentionPartial
     ) {
-        let start = segment * AttentionTiling.segment
         let queries = firstQuery..<firstQuery + tile.group
-        let visible = scratch.visible(firstQuery, from: start)
+        let visible = scratch.visible(firstQuery, of: segment)
         guard !visible.isEmpty, let path = session.step.paths[row] else {
             return partial.clear(queries: queries.count)
         }
@@ -134,7 +134,7 @@ extension Execution {
         let low = visible.lowerBound / Packing.tileRows * Packing.tileRows
         let committed = session.step.committed
         for index in low..<visible.upperBound {
-            let position = start + index
+            let position = segment.start + index
             scratch.slots[index - low] =
                 UInt32(position < committed ? position : committed + path[position - committed])
         }
@@ -144,8 +144,9 @@ extension Execution {
             scratch.ends[head] = UInt32(count)
         }
         findWeights(attention, tile, queries, segment: segment, from: low, count: count, scratch, partial) {
-            scoreSlots(tile, queries, count: count, cache: cache, scratch)
+            scoreEntries(tile, queries, count: count, cache: cache, scratch)
         }
+        for index in 0..<count { scratch.slots[index] = UInt32(cache.slots.slot(of: Int(scratch.slots[index]))) }
         weigh(queries.count, positions: count, cache: cache, scratch, into: partial) {
             $0.values = UnsafePointer(cache.values(head: tile.keyHead))
             $0.slots = UnsafePointer(scratch.slots)
@@ -155,7 +156,7 @@ extension Execution {
     /// Fills the scratch's scores with the queries' weights for `count` positions from `low` of the segment on, and
     /// `partial` with their largest scores and sums: the softmax of what `score` computes, or what the donor kept.
     private func findWeights(
-        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: Int, from low: Int,
+        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment, from low: Int,
         count: Int, _ scratch: AttentionScratch, _ partial: AttentionPartial, score: () -> Void
     ) {
         switch attention.weights {
@@ -173,20 +174,21 @@ extension Execution {
         }
     }
 
-    /// Scores of one row's queries with the keys of the scratch's first `count` slots, which rise.
-    private func scoreSlots(
+    /// Scores of one row's queries with the keys of the scratch's first `count` entries, which rise.
+    private func scoreEntries(
         _ tile: AttentionTile, _ queries: Range<Int>, count: Int, cache: borrowing KeyValueCache,
         _ scratch: AttentionScratch
     ) {
-        let firstSlot = Int(scratch.slots[0]) / Packing.tileRows * Packing.tileRows
-        let lastSlot = Int(scratch.slots[count - 1])
+        let first = Int(scratch.slots[0]) / Packing.tileRows * Packing.tileRows
         let stride = scratch.layout.slotScoreStride
-        score(
-            tile, queries, slots: firstSlot..<lastSlot + 1, cache: cache, scratch, into: scratch.slotScores,
-            stride: stride)
+        cache.slots.forEachRun(of: first..<Int(scratch.slots[count - 1]) + 1) { run, entry in
+            score(
+                tile, queries, slots: run, cache: cache, scratch, into: scratch.slotScores + (entry - first),
+                stride: stride)
+        }
         for head in 0..<queries.count {
             let (from, to) = (scratch.slotScores + head * stride, scratch.scores + head * AttentionTiling.segment)
-            for index in 0..<count { to[index] = from[Int(scratch.slots[index]) - firstSlot] }
+            for index in 0..<count { to[index] = from[Int(scratch.slots[index]) - first] }
         }
     }
 
@@ -231,8 +233,10 @@ extension Execution {
 }
 
 extension AttentionScratch {
-    /// What a query sees of the segment that begins at `start`, counted from there.
-    fileprivate func visible(_ query: Int, from start: Int) -> Range<Int> {
+    /// What a query sees of a segment, counted from its start.
+    fileprivate func visible(_ query: Int, of segment: AttentionSegment) -> Range<Int> {
+        guard case .positions = segment else { return 0..<Int(sinks[query]) }
+        let start = segment.start
         let begin = min(max(0, Int(firsts[query]) - start), AttentionTiling.segment)
         let end = min(max(0, Int(counts[query]) - start), AttentionTiling.segment)
         return begin..<max(begin, end)

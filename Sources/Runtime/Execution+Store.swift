@@ -15,29 +15,29 @@ extension Execution {
         }
     }
 
-    /// Writes the keys, where there are any, and values of some rows of a tile, at most 16, to their slots.
+    /// Writes the keys, where there are any, and values of some rows of a tile, at most 16.
     func store(
         _ attention: AttentionOperands, _ rows: Range<Int>, _ tile: AttentionTile, cache: borrowing KeyValueCache
     ) {
         guard !rows.isEmpty else { return }
         let dimensions = cache.dimensions
-        let slot = session.step.committed + rows.lowerBound
+        let entries = session.step.committed + rows.lowerBound..<session.step.committed + rows.upperBound
         // Values come last in a row of the projection.
         var firstValue = tile.keyHead * dimensions
         if case .computed(let operands) = attention.weights {
             let firstKey = attention.queryHeads * dimensions
-            storeKeys(operands, rows, tile, from: firstKey, slot: slot, cache: cache)
+            storeKeys(operands, rows, tile, from: firstKey, entries: entries, cache: cache)
             firstValue += firstKey + cache.heads * dimensions
         }
         cache.storeValues(
             floats(attention.projected, row: rows.lowerBound) + firstValue,
-            stride: engine.buffers[attention.projected.value].stride / 4, count: rows.count, head: tile.keyHead,
-            slot: slot, kernels: engine.kernels)
+            stride: engine.buffers[attention.projected.value].stride / 4, entries: entries, head: tile.keyHead,
+            kernels: engine.kernels)
     }
 
     /// `firstKey` is the place of the first head's key in a row of the projection.
     private func storeKeys(
-        _ operands: HeadOperands, _ rows: Range<Int>, _ tile: AttentionTile, from firstKey: Int, slot: Int,
+        _ operands: HeadOperands, _ rows: Range<Int>, _ tile: AttentionTile, from firstKey: Int, entries: Range<Int>,
         cache: borrowing KeyValueCache
     ) {
         let dimensions = cache.dimensions
@@ -49,7 +49,7 @@ extension Execution {
                 into: rotated + (row - rows.lowerBound) * dimensions)
         }
         cache.storeKeys(
-            rotated, stride: dimensions, count: rows.count, head: tile.keyHead, slot: slot, kernels: engine.kernels)
+            rotated, stride: dimensions, entries: entries, head: tile.keyHead, kernels: engine.kernels)
     }
 
     /// One query or key head on its way from the projection.

@@ -20,7 +20,7 @@ struct KeptWeights: ~Copyable {
 
     /// The memory of a step that sees `segments`, with so many query heads of the donor: without gaps, so that few rows or
     /// a short context touch little of it.
-    func step(queryHeads: Int, segments: Range<Int>) -> KeptStep {
+    func step(queryHeads: Int, segments: AttentionSegments) -> KeptStep {
         let base = storage.base.assumingMemoryBound(to: Float.self)
         return KeptStep(
             weights: base, sums: base + self.segments * AttentionTiling.segment, queryHeads: queryHeads,
@@ -34,40 +34,46 @@ struct KeptStep {
     fileprivate let sums: UnsafeMutablePointer<Float>
     /// Of the donor.
     fileprivate let queryHeads: Int
-    fileprivate let segments: Range<Int>
+    fileprivate let segments: AttentionSegments
 
     /// The exponentials of one segment, the place of its first position first, and its largest score and sum.
     func segment(
-        _ segment: Int, row: Int, head: Int
+        _ segment: AttentionSegment, row: Int, head: Int
     ) -> (weights: UnsafeMutablePointer<Float>, sums: UnsafeMutablePointer<Float>) {
-        let index = (row * queryHeads + head) * segments.count + segment - segments.lowerBound
+        let index = (row * queryHeads + head) * segments.count + segments.ordinal(of: segment)
         return (weights + index * AttentionTiling.segment, sums + index * 2)
     }
 }
 
 extension Session {
     /// The attention weights of one row of the last step, of one query head of the program's last attention whose weights
-    /// others use: one for each position that the row sees, from the first one on, their sum 1. Nil where there is no such
+    /// others use: one for each position that the row sees, in their order, their sum 1. Nil where there is no such
     /// attention, row or head. Meant for looking at a model, and slow.
     public func keptWeights(row: Int, head: Int) -> [Float]? {
         guard let donor = engine.program.donors.compactMap({ $0 }).last, step.rows.indices.contains(row),
             (0..<donor.queryHeads).contains(head)
         else { return nil }
-        func firstVisible(of count: Int) -> Int { donor.window > 0 ? max(0, count - donor.window) : 0 }
-        let segment = AttentionTiling.segment
-        let firstOfStep = firstVisible(of: step.committed + 1)
-        let step = kept.step(
-            queryHeads: donor.queryHeads,
-            segments: firstOfStep / segment..<(self.step.committed + self.step.rows.count - 1) / segment + 1)
-        let count = self.step.keyCount(row: row)
-        let first = firstVisible(of: count)
-        let segments = (first / segment..<(count - 1) / segment + 1).map { step.segment($0, row: row, head: head) }
-        let largest = segments.reduce(-Float.infinity) { max($0, $1.sums[0]) }
-        let factors = segments.map { portableExponential($0.sums[0] - largest) }
-        let total = zip(segments, factors).reduce(Float(0)) { $0 + $1.0.sums[1] * $1.1 }
-        return (first..<count).map { position in
-            let index = position / segment - first / segment
-            return segments[index].weights[position % segment] * (factors[index] / total)
+        let kept = kept.step(
+            queryHeads: donor.queryHeads, segments: AttentionSegments(window: donor.window, step: step))
+        let count = step.keyCount(row: row)
+        let (sinks, first) = donor.window?.reach(count: count) ?? (0, 0)
+        var parts: [(positions: Range<Int>, weights: UnsafeMutablePointer<Float>, largest: Float, sum: Float)] = []
+        func add(_ segment: AttentionSegment, _ visible: Range<Int>) {
+            guard !visible.isEmpty else { return }
+            let (weights, sums) = kept.segment(segment, row: row, head: head)
+            let places = visible.lowerBound - segment.start..<visible.upperBound - segment.start
+            parts.append((places, weights, sums[0], sums[1]))
+        }
+        add(.sinks, 0..<sinks)
+        let length = AttentionTiling.segment
+        for number in first / length..<(count - 1) / length + 1 {
+            add(.positions(number), max(first, number * length)..<min(count, (number + 1) * length))
+        }
+        let largest = parts.reduce(-Float.infinity) { max($0, $1.largest) }
+        let total = parts.reduce(Float(0)) { $0 + $1.sum * portableExponential($1.largest - largest) }
+        return parts.flatMap { part in
+            let factor = portableExponential(part.largest - largest) / total
+            return part.positions.map { part.weights[$0] * factor }
         }
     }
 }
@@ -76,7 +82,7 @@ extension Execution {
     /// Keeps the weights of some of a tile's queries for the attentions that use them; they begin with position `low` of
     /// the segment.
     func keepWeights(
-        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: Int, from low: Int,
+        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment, from low: Int,
         _ scratch: AttentionScratch, _ partial: AttentionPartial
     ) {
         let step = keptStep(attention)
@@ -93,7 +99,7 @@ extension Execution {
 
     /// Puts kept weights where `softmax_segment` would have put them, for `count` positions from `low` of the segment on.
     func loadWeights(
-        _ attention: AttentionOperands, map: [Int], _ tile: AttentionTile, _ queries: Range<Int>, segment: Int,
+        _ attention: AttentionOperands, map: [Int], _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment,
         from low: Int, count: Int, _ scratch: AttentionScratch, _ partial: AttentionPartial
     ) {
         let step = keptStep(attention)
@@ -116,6 +122,7 @@ extension Execution {
     /// Both sides count the same segments: a receiver has as many query heads as its donor, and its window.
     private func keptStep(_ attention: AttentionOperands) -> KeptStep {
         session.kept.step(
-            queryHeads: attention.queryHeads, segments: visibleSegments(window: attention.window))
+            queryHeads: attention.queryHeads,
+            segments: AttentionSegments(window: attention.window, step: session.step))
     }
 }

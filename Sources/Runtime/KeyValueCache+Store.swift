@@ -2,27 +2,39 @@ import Kernels
 import Plans
 
 extension KeyValueCache {
-    /// Writes one head's keys of `count` rows, `stride` floats apart, to the slots from `slot` on.
+    /// Writes one head's keys of the entries, `stride` floats apart.
     func storeKeys(
-        _ values: UnsafePointer<Float>, stride: Int, count: Int, head: Int, slot: Int,
-        kernels: UnsafePointer<lathe_kernels>
+        _ values: UnsafePointer<Float>, stride: Int, entries: Range<Int>, head: Int, kernels: UnsafePointer<lathe_kernels>
     ) {
-        kernels.pointee.store_keys(
-            element.packing.kernelPacking, values, stride, count, dimensions, keys(head: head), slot)
+        slots.forEachRun(of: entries) { run, entry in
+            kernels.pointee.store_keys(
+                element.packing.kernelPacking, values + (entry - entries.lowerBound) * stride, stride, run.count,
+                dimensions, keys(head: head), run.lowerBound)
+        }
     }
 
-    /// Writes one head's values of `count` rows, `stride` floats apart, to the slots from `slot` on.
+    /// Writes one head's values of the entries, `stride` floats apart.
     func storeValues(
-        _ values: UnsafePointer<Float>, stride: Int, count: Int, head: Int, slot: Int,
-        kernels: UnsafePointer<lathe_kernels>
+        _ values: UnsafePointer<Float>, stride: Int, entries: Range<Int>, head: Int, kernels: UnsafePointer<lathe_kernels>
     ) {
-        kernels.pointee.store_values(
-            element.packing.kernelPacking, values, stride, count, dimensions, self.values(head: head), slot)
+        slots.forEachRun(of: entries) { run, entry in
+            kernels.pointee.store_values(
+                element.packing.kernelPacking, values + (entry - entries.lowerBound) * stride, stride, run.count,
+                dimensions, self.values(head: head), run.lowerBound)
+        }
+    }
+
+    /// Makes entries of a path of the step's rows the next committed ones.
+    func commit(_ path: [Int], after committed: Int) {
+        // Paths rise, so an entry is never overwritten before it has moved.
+        for (index, row) in path.enumerated() where row != index {
+            copy(from: slots.slot(of: committed + row), to: slots.slot(of: committed + index))
+        }
+        slots.forEachSink(of: committed..<committed + path.count) { copy(from: $0, to: $1) }
     }
 
     /// Copies what one slot holds over another.
-    func move(from source: Int, to destination: Int) {
-        guard source != destination else { return }
+    private func copy(from source: Int, to destination: Int) {
         for head in 0..<heads {
             if holdsKeys { moveKey(head: head, from: source, to: destination) }
             values(head: head, from: destination).update(

@@ -1,8 +1,8 @@
 import Kernels
 import Plans
 
-/// The keys and values of one attention layer, or its values alone where it has its weights from another one: committed
-/// slots first, then the slots of the step under way.
+/// The keys and values of one attention layer, or its values alone where it has its weights from another one: of the
+/// committed entries, and of the step under way (`CacheSlots`).
 ///
 /// Per head, keys are a packed matrix (its rows the slots, its columns the dimensions) and values are rows (kernels.h), so
 /// that one head's cache is two sequential streams. Slots that were never written hold zeros: all of it is finite.
@@ -13,16 +13,18 @@ struct KeyValueCache: ~Copyable {
     let holdsKeys: Bool
     /// Bytes that one position takes.
     let bytesPerPosition: Int
+    let slots: CacheSlots
     private let keyTileBytes: Int
     private let valueBytes: Int
     private let headBytes: (keys: Int, values: Int)
     private let storage: PageStorage
 
-    /// Room for `slots` slots of what `state` says. Throws `cacheElement` where the element does not allow the
+    /// Slots of what `state` says. Throws `cacheElement` where the element does not allow the
     /// dimensions, or `outOfMemory`.
-    init(_ state: MixerState, slots: Int) throws(RuntimeError) {
-        let sizes = try KeyValueCache.sizes(state, slots: slots)
+    init(_ state: MixerState, slots: CacheSlots) throws(RuntimeError) {
+        let sizes = try KeyValueCache.sizes(state, slots: slots.count)
         storage = try PageStorage(byteCount: sizes.byteCount)
+        self.slots = slots
         heads = state.heads
         dimensions = state.dimensions
         element = state.element
@@ -44,6 +46,8 @@ struct KeyValueCache: ~Copyable {
         }
         return (keyTile, head, byteCount)
     }
+
+    var byteCount: Int { heads * (headBytes.keys + headBytes.values) }
 
     /// Packed keys of one head from the tile of 16 slots that begins at `slot` on; the cache holds keys.
     func keys(head: Int, fromTileAt slot: Int = 0) -> UnsafeMutablePointer<UInt8> {

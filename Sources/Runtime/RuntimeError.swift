@@ -22,6 +22,8 @@ public enum RuntimeError: Error, Equatable {
     case embeddingWidth(found: Int, expected: Int)
     /// A cache of this element cannot hold heads of so many dimensions.
     case cacheElement(CacheElement, dimensions: Int)
+    /// A sequence cannot go back to this length: a window has left what it would go on from behind.
+    case forgotten(length: Int)
 
     /// One line of cause.
     public var cause: StaticString {
@@ -36,6 +38,7 @@ public enum RuntimeError: Error, Equatable {
         case .unknownRow: "a row was named that the last step does not have"
         case .cacheElement:
             "an int8 key-value cache needs heads whose dimensions are a multiple of 32; this model's are not"
+        case .forgotten: "a layer no longer remembers what the sequence would go on from"
         case .embeddingWidth: "an embedding's width is not the model's"
         }
     }
@@ -48,7 +51,7 @@ public enum RuntimeError: Error, Equatable {
         case .noThread: "choose fewer threads with -t"
         case .cacheElement: "choose f16 or f32 with --kv-cache"
         case .contextFull: "choose a larger context with -c, or a shorter prompt"
-        case .stepSize, .unknownInput, .badParent, .unknownRow, .embeddingWidth:
+        case .stepSize, .unknownInput, .badParent, .unknownRow, .embeddingWidth, .forgotten:
             "this is a mistake of the calling program"
         }
     }
@@ -58,7 +61,7 @@ public enum RuntimeError: Error, Equatable {
         switch self {
         case .instructionSetMissing, .cacheElement: 69
         case .outOfMemory, .noThread, .stepSize, .unknownInput, .badParent, .contextFull, .unknownRow,
-            .embeddingWidth:
+            .embeddingWidth, .forgotten:
             1
         }
     }

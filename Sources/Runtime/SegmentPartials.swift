@@ -21,7 +21,8 @@ struct SegmentPartials: ~Copyable {
             pairs = max(pairs, SegmentPartials.mostTiles * keyHeads)
             floats = max(floats, AttentionPartial.floats(queries: tiling.queries, dimensions: dimensions))
         }
-        segments = (capacity + AttentionTiling.segment - 1) / AttentionTiling.segment
+        // Sinks are a segment of their own.
+        segments = (capacity + AttentionTiling.segment - 1) / AttentionTiling.segment + 1
         self.pairs = pairs
         partialFloats = floats
         storage = try PageStorage(byteCount: pairs * segments * floats * 4)
@@ -34,7 +35,7 @@ struct SegmentPartials: ~Copyable {
         finished.deallocate()
     }
 
-    /// The partial of one segment, `segment` below the number that the capacity has.
+    /// The partial of the segment with a place in the order of a step's (`AttentionSegments`).
     func partial(pair: Int, segment: Int, queries: Int) -> AttentionPartial {
         let floats = storage.base.assumingMemoryBound(to: Float.self)
         return AttentionPartial(floats + (pair * segments + segment) * partialFloats, queries: queries)

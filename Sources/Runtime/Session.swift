@@ -12,6 +12,8 @@ public final class Session {
     public let capacity: Int
     /// Positions committed so far.
     public private(set) var committed = 0
+    /// Entries that were ever written since the sequence was empty.
+    private var written = 0
 
     var step: Step
     let arena: PageStorage
@@ -39,7 +41,7 @@ public final class Session {
         step = Step(committed: 0, rows: [])
         arena = try PageStorage(byteCount: program.arenaBytes)
         replicas = try PageStorage(byteCount: engine.replicaBytes * engine.threadCount)
-        caches = try CacheList(states: program.states, element: cache, slots: capacity + program.maximumRows)
+        caches = try CacheList(program: program, element: cache, capacity: capacity)
         scratch = try ThreadScratch(engine: engine)
         partials = try SegmentPartials(program: program, capacity: capacity)
         kept = try KeptWeights(program: program, capacity: capacity)
@@ -64,6 +66,7 @@ public final class Session {
             if let parent = row.parent, !(0..<index).contains(parent) { throw .badParent(row: index) }
         }
         step = Step(committed: committed, rows: rows)
+        written = max(written, committed + rows.count)
         run(program.body)
     }
 
@@ -114,18 +117,26 @@ public final class Session {
             guard step.rows.indices.contains(row), step.rows[row].parent == parent else { throw .unknownRow(row) }
             parent = row
         }
-        // Paths rise, so a slot is never overwritten before it has moved.
-        for (index, row) in path.enumerated() {
-            caches.move(from: committed + row, to: committed + index)
-        }
+        caches.commit(path, after: committed)
         committed += path.count
         step = Step(committed: committed, rows: [])
     }
 
-    /// Forgets every position from `length` on.
-    public func truncate(to length: Int) {
-        committed = max(0, min(committed, length))
+    /// Forgets every position from `length` on. Throws `forgotten`, and then nothing has changed, where a state with a window
+    /// no longer holds what a sequence of that length goes on from: it does for as many positions behind `length` as a step
+    /// has rows, at least.
+    public func truncate(to length: Int) throws(RuntimeError) {
+        let length = max(0, min(committed, length))
+        guard caches.canTruncate(to: length, of: written) else { throw .forgotten(length: length) }
+        if length == 0 { written = 0 }
+        committed = length
         step = Step(committed: committed, rows: [])
+    }
+
+    /// Forgets the sequence.
+    public func reset() {
+        (committed, written) = (0, 0)
+        step = Step(committed: 0, rows: [])
     }
 
     /// Sets the vector that `Row.Input.embedding(index)` stands for; `index` may be one past the last one.
@@ -137,8 +148,11 @@ public final class Session {
         if index == embeddings.count { embeddings.append(values) } else { embeddings[index] = values }
     }
 
-    /// Bytes of state that each committed position takes, over all layers.
+    /// Bytes of state that each committed position takes, over all layers whose state grows with the sequence.
     public var stateBytesPerPosition: Int { caches.bytesPerPosition }
+
+    /// Bytes of the states that do not grow, with room for the rows of a step.
+    public var constantStateBytes: Int { caches.constantBytes }
 
     /// Bytes of memory for attention weights that other layers use. Pages of it are taken from the system when a step first
     /// needs them: rows times query heads times positions, rounded up to segments of 256.
@@ -162,9 +176,11 @@ private struct CacheList: ~Copyable {
     private var count = 0
 
     /// Caches of `element`, or of what each state says where it is nil.
-    init(states: [MixerState], element: CacheElement?, slots: Int) throws(RuntimeError) {
-        caches = .allocate(capacity: max(1, states.count))
-        for state in states {
+    init(program: Program, element: CacheElement?, capacity: Int) throws(RuntimeError) {
+        caches = .allocate(capacity: max(1, program.states.count))
+        let rows = program.maximumRows
+        for (state, window) in zip(program.states, program.windows) {
+            let slots = CacheSlots(window: window, entries: capacity + rows, maximumRows: rows)
             let cache = try KeyValueCache(state.with(element: element ?? state.element), slots: slots)
             (caches + count).initialize(to: cache)
             count += 1
@@ -178,7 +194,13 @@ private struct CacheList: ~Copyable {
 
     var bytesPerPosition: Int {
         var bytes = 0
-        for index in 0..<count { bytes += caches[index].bytesPerPosition }
+        for index in 0..<count where !caches[index].slots.isBounded { bytes += caches[index].bytesPerPosition }
+        return bytes
+    }
+
+    var constantBytes: Int {
+        var bytes = 0
+        for index in 0..<count where caches[index].slots.isBounded { bytes += caches[index].byteCount }
         return bytes
     }
 
@@ -186,7 +208,11 @@ private struct CacheList: ~Copyable {
         body(caches[index])
     }
 
-    func move(from source: Int, to destination: Int) {
-        for index in 0..<count { caches[index].move(from: source, to: destination) }
+    func commit(_ path: [Int], after committed: Int) {
+        for index in 0..<count { caches[index].commit(path, after: committed) }
+    }
+
+    func canTruncate(to length: Int, of entries: Int) -> Bool {
+        (0..<count).allSatisfy { caches[$0].slots.canTruncate(to: length, of: entries) }
     }
 }

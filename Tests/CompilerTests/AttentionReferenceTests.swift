@@ -12,19 +12,31 @@ struct AttentionReferenceTests {
     struct Shape: Sendable, CustomTestStringConvertible {
         let committed: Int
         let parents: [Int?]
-        let window: Int
-        var testDescription: String { "\(committed) and \(parents.count) rows, window \(window)" }
+        let window: AttentionWindow?
+        var testDescription: String {
+            let seen = window.map { "window of \($0.length), \($0.sinks) sinks" } ?? "all"
+            return "\(committed) and \(parents.count) rows, \(seen)"
+        }
 
-        static func chain(_ count: Int, after committed: Int, window: Int = 0) -> Shape {
+        static func chain(_ count: Int, after committed: Int, window: AttentionWindow? = nil) -> Shape {
             Shape(committed: committed, parents: (0..<count).map { $0 == 0 ? nil : $0 - 1 }, window: window)
+        }
+
+        private static func window(_ length: Int, sinks: Int = 0) -> AttentionWindow {
+            AttentionWindow(length: length, sinks: sinks)
         }
 
         static let all = [
             chain(1, after: 0), chain(1, after: 255), chain(1, after: 256), chain(1, after: 640), chain(5, after: 509),
-            chain(30, after: 0), chain(30, after: 230), chain(30, after: 600), chain(30, after: 500, window: 30),
-            chain(40, after: 300, window: 290), chain(3, after: 640, window: 300),
-            Shape(committed: 250, parents: [nil, nil, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, nil, 2], window: 0),
-            Shape(committed: 511, parents: [nil, 0, 0, 1, 2, 3, nil], window: 258),
+            chain(30, after: 0), chain(30, after: 230), chain(30, after: 600), chain(30, after: 500, window: window(30)),
+            chain(40, after: 300, window: window(290)), chain(3, after: 640, window: window(300)),
+            chain(1, after: 640, window: window(30, sinks: 4)), chain(30, after: 240, window: window(30, sinks: 17)),
+            chain(40, after: 0, window: window(5, sinks: 3)), chain(8, after: 2, window: window(3, sinks: 9)),
+            chain(2, after: 641, window: window(1, sinks: 256)),
+            Shape(committed: 250, parents: [nil, nil, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, nil, 2], window: nil),
+            Shape(committed: 511, parents: [nil, 0, 0, 1, 2, 3, nil], window: window(258)),
+            Shape(committed: 509, parents: [nil, 0, 0, 1, 2, 3, nil, 5], window: window(20, sinks: 6)),
+            Shape(committed: 3, parents: [nil, nil, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9], window: window(2, sinks: 6)),
         ]
     }
 
@@ -36,10 +48,16 @@ struct AttentionReferenceTests {
         let model = try TestModel(TestModel.resource("qwen3"), precision: .f32, maximumRows: 64) {
             $0.contextLength = 700
         }
-        let program = model.plan.program
-        let attends = program.body.compactMap { if case .attend(let operands) = $0 { operands } else { nil } }
-        var operands = try #require(attends.first)
+        var program = model.plan.program
+        let attends = program.body.indices.filter { if case .attend = program.body[$0] { true } else { false } }
+        let attend = try #require(attends.first)
+        guard case .attend(var operands) = program.body[attend] else { return }
         (operands.queryNorm, operands.keyNorm, operands.scale, operands.window) = (nil, nil, 0.5, shape.window)
+        // How much the state holds follows from the window.
+        program.body[attend] = .attend(operands)
+        let plan = try Plan(program: program, weightsBytes: model.plan.weights.count) {
+            $0.copyMemory(from: model.plan.weights)
+        }
         let queryHeads = operands.queryHeads
         guard case .keysAndValues(let heads, let dimensions, _) = program.states[operands.state.value]
         else { return }
@@ -54,20 +72,24 @@ struct AttentionReferenceTests {
                 keys: keys, values: values, scale: 0.5)
         }
         for threads in [1, 2] {
-            let engine = try Engine(plan: model.plan, threads: threads)
+            let engine = try Engine(plan: plan, threads: threads)
             for (element, tolerance) in AttentionReferenceTests.tolerances {
                 let session = try engine.makeSession(cache: element)
                 session.step = Step(
                     committed: shape.committed,
                     rows: shape.parents.map { Row(input: .token(0), position: 0, parent: $0) })
                 session.withCache(operands.state) { cache in
-                    for index in keys.indices where index % slots < shape.committed {
-                        let (head, slot) = (index / slots, index % slots)
-                        cache.storeKeys(
-                            keys[index], stride: dimensions, count: 1, head: head, slot: slot, kernels: engine.kernels)
-                        cache.storeValues(
-                            values[index], stride: dimensions, count: 1, head: head, slot: slot, kernels: engine.kernels
-                        )
+                    for entry in 0..<shape.committed {
+                        for head in 0..<heads {
+                            let index = head * slots + entry
+                            cache.storeKeys(
+                                keys[index], stride: dimensions, entries: entry..<entry + 1, head: head,
+                                kernels: engine.kernels)
+                            cache.storeValues(
+                                values[index], stride: dimensions, entries: entry..<entry + 1, head: head,
+                                kernels: engine.kernels)
+                        }
+                        cache.commit([0], after: entry)
                     }
                 }
                 let writer = Execution(session: session, thread: 0)
@@ -138,7 +160,7 @@ struct AttentionReferenceTests {
 }
 
 extension AttentionReferenceTests.Shape {
-    /// Slots of the committed prefix, the row's ancestors and itself, as far as the window reaches.
+    /// Entries of the committed prefix, the row's ancestors and itself, as far as the window reaches.
     func slots(seenBy row: Int) -> [Int] {
         var ancestors: [Int] = []
         var next: Int? = row
@@ -147,7 +169,8 @@ extension AttentionReferenceTests.Shape {
             next = parents[current]
         }
         let all = Array(0..<committed) + ancestors.reversed()
-        return window > 0 ? Array(all.suffix(window)) : all
+        guard let window else { return all }
+        return Array(all.dropLast(window.length).prefix(window.sinks)) + all.suffix(window.length)
     }
 }
 

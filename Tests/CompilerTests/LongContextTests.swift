@@ -11,16 +11,19 @@ struct LongContextCase: Sendable, CustomTestStringConvertible {
     let name: String
     let precision: WeightPrecision
     let cache: CacheElement?
-    let window: Int?
+    let window: Models.AttentionWindow?
     /// Layers that use another's attention weights, in five layers that repeat the model's.
     var spans: [ShareAttention.Span] = []
+    /// Of a step: few of them leave a window's state so small that the sequence outgrows it.
+    var maximumRows = 600
 
     var testDescription: String {
-        "\(name) \(precision) \(cache.map { "\($0)" } ?? "") window \(window ?? 0) sharing \(spans.count)"
+        "\(name) \(precision) \(cache.map { "\($0)" } ?? "") window \(window?.length ?? 0), \(window?.sinks ?? 0) sinks, "
+            + "sharing \(spans.count), \(maximumRows) rows"
     }
 
     func model() throws -> TestModel {
-        try TestModel(TestModel.resource(name), precision: precision, maximumRows: 600) { model in
+        try TestModel(TestModel.resource(name), precision: precision, maximumRows: maximumRows) { model in
             model.contextLength = 700
             for index in model.blocks.indices {
                 switch model.blocks[index].mixer {
@@ -42,24 +45,48 @@ struct LongContextCase: Sendable, CustomTestStringConvertible {
         try Engine(plan: model.plan, threads: threads, instructionSet: instructionSet).makeSession(cache: cache)
     }
 
+    /// The same with room for the whole sequence.
+    var unbounded: LongContextCase {
+        var copy = self
+        copy.maximumRows = 600
+        return copy
+    }
+
+    private static func window(_ length: Int, sinks: Int = 0) -> Models.AttentionWindow {
+        Models.AttentionWindow(length: length, sinks: sinks)
+    }
+
+    /// Where the state is a ring of 256 slots that the sequence goes around in.
+    static let bounded = [
+        LongContextCase(name: "quantized/model.gguf", precision: .keep, cache: nil, window: window(20), maximumRows: 40),
+        LongContextCase(name: "llama3", precision: .f32, cache: nil, window: window(216, sinks: 4), maximumRows: 40),
+        LongContextCase(name: "qwen3", precision: .w8, cache: .int8, window: window(3, sinks: 9), maximumRows: 40),
+        LongContextCase(
+            name: "llama3", precision: .keep, cache: nil, window: window(64, sinks: 130),
+            spans: [ShareAttention.Span(1...2, headMaps: [1: [2, 0, 0, 3]]), ShareAttention.Span(4...4)],
+            maximumRows: 40),
+    ]
+
     static let all = [
         LongContextCase(name: "llama3", precision: .keep, cache: nil, window: nil),
-        LongContextCase(name: "llama3", precision: .f32, cache: nil, window: 300),
-        LongContextCase(name: "quantized/model.gguf", precision: .keep, cache: nil, window: 20),
+        LongContextCase(name: "llama3", precision: .f32, cache: nil, window: window(300)),
+        LongContextCase(name: "quantized/model.gguf", precision: .keep, cache: nil, window: window(20)),
         LongContextCase(name: "qwen3", precision: .keep, cache: .int8, window: nil),
-        LongContextCase(name: "qwen3", precision: .f32, cache: .int8, window: 300),
+        LongContextCase(name: "qwen3", precision: .f32, cache: .int8, window: window(300)),
         // Two receivers of one donor, and the last layer as a receiver.
         LongContextCase(
             name: "llama3", precision: .keep, cache: nil, window: nil,
             spans: [ShareAttention.Span(1...2, headMaps: [1: [2, 0, 0, 3]]), ShareAttention.Span(4...4)]),
         LongContextCase(
-            name: "llama3", precision: .f32, cache: nil, window: 300,
+            name: "llama3", precision: .f32, cache: nil, window: window(300),
             spans: [ShareAttention.Span(2...3, headMaps: [3: [3, 2, 1, 0]])]),
         LongContextCase(
-            name: "quantized/model.gguf", precision: .keep, cache: nil, window: 20, spans: [ShareAttention.Span(1...3)]),
+            name: "quantized/model.gguf", precision: .keep, cache: nil, window: window(20, sinks: 4),
+            spans: [ShareAttention.Span(1...3)]),
         LongContextCase(
             name: "qwen3", precision: .w8, cache: .int8, window: nil,
             spans: [ShareAttention.Span(1...1, headMaps: [1: [1, 1]]), ShareAttention.Span(3...4)]),
+        LongContextCase(name: "qwen3", precision: .f32, cache: .int8, window: window(20, sinks: 4)),
     ]
 }
 
@@ -67,11 +94,13 @@ struct LongContextCase: Sendable, CustomTestStringConvertible {
 struct LongContextTests {
     static let tokens: [UInt32] = (0..<600).map { (index: UInt32) in (index * 7919 + index / 7 + 13) % 256 }
 
-    @Test("steps of 1, 37, 256 and all rows, with one thread and two", arguments: LongContextCase.all)
+    @Test(
+        "steps of 1, 37, 256 and all rows, with one thread and two",
+        arguments: LongContextCase.all + LongContextCase.bounded)
     func chunking(one: LongContextCase) throws {
         let model = try one.model()
         let tokens = LongContextTests.tokens
-        let whole = try TestModel.logits(of: tokens, session: one.session(model))
+        let whole = try TestModel.logits(of: tokens, session: one.unbounded.session(one.unbounded.model()))
         for chunk in [37, 256] {
             let logits = try TestModel.logits(of: tokens, session: one.session(model), chunk: chunk)
             #expect(SameBitsTests.bits(logits) == SameBitsTests.bits(whole), "\(chunk)")
@@ -102,7 +131,8 @@ struct LongContextTests {
     }()
 
     @Test(
-        "trees whose branches cross from one segment into the next", arguments: LongContextCase.all, [250, 511, 512])
+        "trees whose branches cross from one segment into the next", arguments: LongContextCase.all + LongContextCase.bounded,
+        [3, 250, 511, 512])
     func trees(one: LongContextCase, committed: Int) throws {
         let model = try one.model()
         let prefix = Array(LongContextTests.tokens.prefix(committed))

@@ -94,7 +94,7 @@ struct SameBitsTests {
         let prefix = Array(SameBitsTests.tokens.prefix(40))
         _ = try TestModel.logits(of: prefix, session: session)
         try session.evaluate(Row.chain([1, 2, 3, 4, 5], after: session.committed))
-        session.truncate(to: 30)
+        try session.truncate(to: 30)
         let again = try TestModel.logits(of: Array(prefix[30...]), session: session)
         let expected = try model.logits(of: prefix)
         #expect(SameBitsTests.bits(again) == Array(SameBitsTests.bits(expected)[30...]))

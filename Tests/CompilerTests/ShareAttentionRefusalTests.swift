@@ -51,7 +51,7 @@ struct ShareAttentionRefusalTests {
         }
         let changes: [(String, (inout SoftmaxAttention) -> Void)] = [
             ("query heads", { $0.queryHeads = 2 }), ("key heads", { $0.keyHeads = 4 }),
-            ("dimensions of a head", { $0.dimensions = 8 }), ("window", { $0.window = 100 }),
+            ("dimensions of a head", { $0.dimensions = 8 }), ("window", { $0.window = AttentionWindow(length: 100) }),
         ]
         for (property, change) in changes {
             var model = model

@@ -46,25 +46,26 @@ struct SharedAttentionReferenceTests {
             session.step = Step(
                 committed: shape.committed,
                 rows: shape.parents.map { Row(input: .token(0), position: 0, parent: $0) })
-            func store(_ values: [[Float]], in state: StateIndex, asKeys: Bool) {
+            func store(_ keys: [[Float]]?, _ values: [[Float]], in state: StateIndex) {
                 session.withCache(state) { cache in
-                    for index in values.indices where index % slots < shape.committed {
-                        let (head, slot) = (index / slots, index % slots)
-                        if asKeys {
-                            cache.storeKeys(
-                                values[index], stride: dimensions, count: 1, head: head, slot: slot,
-                                kernels: engine.kernels)
-                        } else {
+                    for entry in 0..<shape.committed {
+                        for head in 0..<heads {
+                            let (index, entries) = (head * slots + entry, entry..<entry + 1)
+                            if let keys {
+                                cache.storeKeys(
+                                    keys[index], stride: dimensions, entries: entries, head: head,
+                                    kernels: engine.kernels)
+                            }
                             cache.storeValues(
-                                values[index], stride: dimensions, count: 1, head: head, slot: slot,
-                                kernels: engine.kernels)
+                                values[index], stride: dimensions, entries: entries, head: head, kernels: engine.kernels
+                            )
                         }
+                        cache.commit([0], after: entry)
                     }
                 }
             }
-            store(keys, in: donor.state, asKeys: true)
-            store(ownValues, in: donor.state, asKeys: false)
-            store(values, in: receiver.state, asKeys: false)
+            store(keys, ownValues, in: donor.state)
+            store(nil, values, in: receiver.state)
             func write(_ parts: [[Float]], to buffer: BufferIndex) {
                 for (row, part) in parts.enumerated() {
                     Execution(session: session, thread: 0).floats(buffer, row: row).update(

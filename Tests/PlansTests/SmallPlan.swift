@@ -41,7 +41,7 @@ enum SmallPlan {
                 input: normed, weight: tensor("1.qkv"), bias: nil, output: projected, column: 0, accumulate: false),
             attend(
                 state: StateIndex(1), queryNorm: tensor("1.query_norm"), keyNorm: tensor("1.key_norm"),
-                epsilon: epsilon, scale: 0.176, window: 8, output: attendedFloat),
+                epsilon: epsilon, scale: 0.176, window: AttentionWindow(length: 8), output: attendedFloat),
             .multiply(
                 input: attendedFloat, weight: tensor("1.o"), bias: nil, output: residual, column: 0, accumulate: true),
         ]
@@ -73,7 +73,7 @@ enum SmallPlan {
     static func attend(
         projected: BufferIndex = projected, rotary: BufferIndex = rotary, state: StateIndex = StateIndex(0),
         queryHeads: Int = queryHeads, queryNorm: TensorIndex? = nil, keyNorm: TensorIndex? = nil, epsilon: Float = 0,
-        scale: Float = 1, window: Int = 0, output: BufferIndex = attended
+        scale: Float = 1, window: AttentionWindow? = nil, output: BufferIndex = attended
     ) -> Instruction {
         .attend(
             SoftmaxAttention(

@@ -3,6 +3,8 @@ import Testing
 
 private typealias P = SmallPlan
 
+private func window(_ length: Int, sinks: Int = 0) -> AttentionWindow { AttentionWindow(length: length, sinks: sinks) }
+
 extension VerifierTests {
     static let limits: [Case] = [
         Case("no tensors", "the number of tensors is within its limit") { $0.tensors = [] },
@@ -167,8 +169,10 @@ extension VerifierTests {
             $0.body[6] = P.attend(queryNorm: P.tensor("1.query_norm"), epsilon: 0)
         },
         Case("infinite scale", "a number is finite") { $0.body[6] = P.attend(scale: .infinity) },
-        Case("negative window", "the window is within its limit") { $0.body[6] = P.attend(window: -1) },
-        Case("huge window", "the window is within its limit") { $0.body[6] = P.attend(window: 1 << 31) },
+        Case("no window", "the window is within its limit") { $0.body[6] = P.attend(window: window(0)) },
+        Case("huge window", "the window is within its limit") { $0.body[6] = P.attend(window: window(1 << 31)) },
+        Case("negative sinks", "a window has at most 256 sinks") { $0.body[6] = P.attend(window: window(8, sinks: -1)) },
+        Case("many sinks", "a window has at most 256 sinks") { $0.body[6] = P.attend(window: window(8, sinks: 257)) },
         Case("attention width", "attention returns a value for every query") {
             $0.body[6] = P.attend(output: P.rotary)
         },

@@ -160,7 +160,7 @@ extension Session {
     /// Evaluates rows of hidden states as one sequence; what earlier ones left is forgotten.
     func runThrough(_ states: HiddenStates, rows range: Range<Int>) throws(CompileError) {
         try attempt(CompileError.runtime) { () throws(RuntimeError) in
-            truncate(to: 0)
+            reset()
             var rows: [Row] = []
             for (index, row) in range.enumerated() {
                 try setEmbedding(index, to: states[row])

@@ -73,7 +73,7 @@ public struct CheckpointDescription: Sendable {
         for block in model.blocks {
             switch block.mixer {
             case .softmaxAttention(let attention):
-                let window = attention.window.map(JSON.count) ?? .null
+                let window = attention.window.map { JSON.count($0.length) } ?? .null
                 if !windows.contains(window) { windows.append(window) }
             case .sharedAttention: break
             }

@@ -56,8 +56,8 @@ public struct InstructionOutline: Sendable, Equatable {
                 ("state", .state(attention.state)), ("query heads", .count(attention.queryHeads)),
                 ("query norm", attention.queryNorm.map(Operand.tensor)),
                 ("key norm", attention.keyNorm.map(Operand.tensor)), ("epsilon", .number(attention.epsilon)),
-                ("scale", .number(attention.scale)), ("window", .count(attention.window)),
-                ("output", .buffer(attention.output)),
+                ("scale", .number(attention.scale)), ("window", .count(attention.window?.length ?? 0)),
+                ("sinks", .count(attention.window?.sinks ?? 0)), ("output", .buffer(attention.output)),
             ]
         case .attendShared(let attention):
             operation = "attend shared"

@@ -89,9 +89,11 @@ typedef struct lathe_product {
 typedef void (*lathe_product_function)(const lathe_product *product);
 
 // Softmax attention of one (row, query head) over its path, position i the i-th of the committed prefix, the row's
-// ancestors and itself; visible are the positions first ... n - 1, where `first` is above 0 with a window.
+// ancestors and itself; visible are the positions first ... n - 1, where `first` is above 0 with a window, and then of the
+// positions before `first` the first few, the sinks.
 //
-//   q' = q * scale, each element rounded. Segments are the positions 256 j ... 256 j + 255, cut to the visible ones.
+//   q' = q * scale, each element rounded. Segments are the visible sinks, then the positions 256 j ... 256 j + 255, cut to
+//   those from `first` on.
 //   In each segment: s[i] = the product of key i and q' (lathe_product: the keys of a head are a packed matrix, its rows
 //   the slots, its columns the dimensions); m, e and l by `softmax_segment`; o by `weigh_values`.
 //   Segments are merged in rising order by `merge_segment`, and `finish_attention` divides.

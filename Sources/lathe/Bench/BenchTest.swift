@@ -50,7 +50,7 @@ struct BenchTest {
     ) throws -> [Double] {
         var rates: [Double] = []
         for repetition in 0...repetitions {
-            session.truncate(to: 0)
+            session.reset()
             try session.appendPrompt(depth)
             let start = ContinuousClock.now
             try body()
@@ -63,7 +63,7 @@ struct BenchTest {
     private func verify(
         _ rowCounts: [Int], _ session: Session, repetitions: Int, roofline: Roofline
     ) throws -> [BenchResult] {
-        session.truncate(to: 0)
+        session.reset()
         try session.appendPrompt(depth)
         let counts = [1] + rowCounts
         var seconds: [[Double]] = []
