@@ -21,7 +21,8 @@ extension InstructionVerifier {
             }
             guard window.sinks >= 0, window.sinks <= AttentionWindow.mostSinks else {
                 throw PlanError(
-                    .invalid, "a window has at most 256 sinks", at: place, expected: .range(0, AttentionWindow.mostSinks),
+                    .invalid, "a window has at most 256 sinks", at: place,
+                    expected: .range(0, AttentionWindow.mostSinks),
                     found: .number(window.sinks))
             }
         }

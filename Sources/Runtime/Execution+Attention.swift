@@ -13,7 +13,8 @@ extension Execution {
             let tiling = AttentionTiling(queryHeads: attention.queryHeads, keyHeads: cache.heads)
             let rowCount = session.step.rows.count
             // Sinks that are not committed yet are read beside the segment that stores them.
-            let storesInUnits = rowCount <= tiling.rows && session.step.isChain
+            let storesInUnits =
+                rowCount <= tiling.rows && session.step.isChain
                 && session.step.committed >= attention.window?.sinks ?? 0
             if !storesInUnits {
                 storeKeysAndValues(attention, cache: cache)

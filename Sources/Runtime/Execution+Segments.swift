@@ -52,7 +52,8 @@ extension Execution {
 
     /// What the tile's queries make of one segment: sums of 0 where they see nothing of it.
     func reduce(
-        _ attention: AttentionOperands, _ tile: AttentionTile, segment: AttentionSegment, cache: borrowing KeyValueCache,
+        _ attention: AttentionOperands, _ tile: AttentionTile, segment: AttentionSegment,
+        cache: borrowing KeyValueCache,
         _ scratch: AttentionScratch,
         into partial: AttentionPartial
     ) {
@@ -156,7 +157,8 @@ extension Execution {
     /// Fills the scratch's scores with the queries' weights for `count` positions from `low` of the segment on, and
     /// `partial` with their largest scores and sums: the softmax of what `score` computes, or what the donor kept.
     private func findWeights(
-        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment, from low: Int,
+        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment,
+        from low: Int,
         count: Int, _ scratch: AttentionScratch, _ partial: AttentionPartial, score: () -> Void
     ) {
         switch attention.weights {

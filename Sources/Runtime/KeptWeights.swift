@@ -82,7 +82,8 @@ extension Execution {
     /// Keeps the weights of some of a tile's queries for the attentions that use them; they begin with position `low` of
     /// the segment.
     func keepWeights(
-        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment, from low: Int,
+        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment,
+        from low: Int,
         _ scratch: AttentionScratch, _ partial: AttentionPartial
     ) {
         let step = keptStep(attention)
@@ -99,7 +100,8 @@ extension Execution {
 
     /// Puts kept weights where `softmax_segment` would have put them, for `count` positions from `low` of the segment on.
     func loadWeights(
-        _ attention: AttentionOperands, map: [Int], _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment,
+        _ attention: AttentionOperands, map: [Int], _ tile: AttentionTile, _ queries: Range<Int>,
+        segment: AttentionSegment,
         from low: Int, count: Int, _ scratch: AttentionScratch, _ partial: AttentionPartial
     ) {
         let step = keptStep(attention)

@@ -4,7 +4,8 @@ import Plans
 extension KeyValueCache {
     /// Writes one head's keys of the entries, `stride` floats apart.
     func storeKeys(
-        _ values: UnsafePointer<Float>, stride: Int, entries: Range<Int>, head: Int, kernels: UnsafePointer<lathe_kernels>
+        _ values: UnsafePointer<Float>, stride: Int, entries: Range<Int>, head: Int,
+        kernels: UnsafePointer<lathe_kernels>
     ) {
         slots.forEachRun(of: entries) { run, entry in
             kernels.pointee.store_keys(
@@ -15,7 +16,8 @@ extension KeyValueCache {
 
     /// Writes one head's values of the entries, `stride` floats apart.
     func storeValues(
-        _ values: UnsafePointer<Float>, stride: Int, entries: Range<Int>, head: Int, kernels: UnsafePointer<lathe_kernels>
+        _ values: UnsafePointer<Float>, stride: Int, entries: Range<Int>, head: Int,
+        kernels: UnsafePointer<lathe_kernels>
     ) {
         slots.forEachRun(of: entries) { run, entry in
             kernels.pointee.store_values(

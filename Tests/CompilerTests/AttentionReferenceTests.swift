@@ -28,7 +28,8 @@ struct AttentionReferenceTests {
 
         static let all = [
             chain(1, after: 0), chain(1, after: 255), chain(1, after: 256), chain(1, after: 640), chain(5, after: 509),
-            chain(30, after: 0), chain(30, after: 230), chain(30, after: 600), chain(30, after: 500, window: window(30)),
+            chain(30, after: 0), chain(30, after: 230), chain(30, after: 600),
+            chain(30, after: 500, window: window(30)),
             chain(40, after: 300, window: window(290)), chain(3, after: 640, window: window(300)),
             chain(1, after: 640, window: window(30, sinks: 4)), chain(30, after: 240, window: window(30, sinks: 17)),
             chain(40, after: 0, window: window(5, sinks: 3)), chain(8, after: 2, window: window(3, sinks: 9)),

@@ -58,7 +58,8 @@ struct LongContextCase: Sendable, CustomTestStringConvertible {
 
     /// Where the state is a ring of 256 slots that the sequence goes around in.
     static let bounded = [
-        LongContextCase(name: "quantized/model.gguf", precision: .keep, cache: nil, window: window(20), maximumRows: 40),
+        LongContextCase(
+            name: "quantized/model.gguf", precision: .keep, cache: nil, window: window(20), maximumRows: 40),
         LongContextCase(name: "llama3", precision: .f32, cache: nil, window: window(216, sinks: 4), maximumRows: 40),
         LongContextCase(name: "qwen3", precision: .w8, cache: .int8, window: window(3, sinks: 9), maximumRows: 40),
         LongContextCase(
@@ -131,7 +132,8 @@ struct LongContextTests {
     }()
 
     @Test(
-        "trees whose branches cross from one segment into the next", arguments: LongContextCase.all + LongContextCase.bounded,
+        "trees whose branches cross from one segment into the next",
+        arguments: LongContextCase.all + LongContextCase.bounded,
         [3, 250, 511, 512])
     func trees(one: LongContextCase, committed: Int) throws {
         let model = try one.model()

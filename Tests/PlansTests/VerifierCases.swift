@@ -171,7 +171,9 @@ extension VerifierTests {
         Case("infinite scale", "a number is finite") { $0.body[6] = P.attend(scale: .infinity) },
         Case("no window", "the window is within its limit") { $0.body[6] = P.attend(window: window(0)) },
         Case("huge window", "the window is within its limit") { $0.body[6] = P.attend(window: window(1 << 31)) },
-        Case("negative sinks", "a window has at most 256 sinks") { $0.body[6] = P.attend(window: window(8, sinks: -1)) },
+        Case("negative sinks", "a window has at most 256 sinks") {
+            $0.body[6] = P.attend(window: window(8, sinks: -1))
+        },
         Case("many sinks", "a window has at most 256 sinks") { $0.body[6] = P.attend(window: window(8, sinks: 257)) },
         Case("attention width", "attention returns a value for every query") {
             $0.body[6] = P.attend(output: P.rotary)

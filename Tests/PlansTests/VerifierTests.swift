@@ -78,7 +78,8 @@ import Testing
                         input: SmallPlan.residual, weight: TensorIndex(value), epsilon: 1, output: SmallPlan.normed)
                 },
                 { $0.body[6] = SmallPlan.attend(state: StateIndex(value)) },
-                { $0.body[6] = SmallPlan.attend(queryHeads: value) }, { $0.body[6] = SmallPlan.attend(window: AttentionWindow(length: value, sinks: value)) },
+                { $0.body[6] = SmallPlan.attend(queryHeads: value) },
+                { $0.body[6] = SmallPlan.attend(window: AttentionWindow(length: value, sinks: value)) },
             ]
             // Raised limits must not open the way to an overflow.
             var open = Limits.standard
