@@ -46,6 +46,15 @@ public struct Compilation: Sendable {
             reports.append(plan.passReport)
             sharingReport = plan.report
         }
+        var linearizationReport: LinearizationReport?
+        if let linearization = options.linearization {
+            let plan = try LinearizationPlan(
+                shared, options: linearization, calibration: options.calibration, tokenizer: origin.tokenizer,
+                progress: progress)
+            shared = plan.model
+            reports.append(plan.passReport)
+            linearizationReport = plan.report
+        }
         let folding = FoldNorms(widensMatrices: options.precision == .f32).apply(to: shared)
         let model = folding.model
         reports.append(folding.report)
@@ -91,8 +100,9 @@ public struct Compilation: Sendable {
             bitsPerWeight: 8 * Double(bytes) / Double(max(1, model.weightCount)),
             passes: reports.map { "\($0.name): \($0.summary)" }
                 + (sharingReport?.measurement.map { ["shared: \($0.summary)"] } ?? [])
+                + (linearizationReport.map { ["linearized: \($0.measurement.summary)"] } ?? [])
                 + choices + (quantized.map { ["measured: \($0.summary)"] } ?? []),
-            quantization: quantized, sharing: sharingReport)
+            quantization: quantized, sharing: sharingReport, linearization: linearizationReport)
     }
 
     /// The share of a measured compile's time that goes by before the first matrix is quantized.

@@ -12,6 +12,7 @@ public enum CompileError: Error {
     case checkpoint(CheckpointError)
     case model(ModelError)
     case sharing(ShareAttentionError)
+    case linearization(LinearizeAttentionError)
     case lowering(LoweringError)
     case tokenizer(TokenizerLoweringError)
     case plan(PlanError)
@@ -31,6 +32,7 @@ public enum CompileError: Error {
         case .checkpoint(let error): error.cause
         case .model(let error): error.cause
         case .sharing(let error): error.cause
+        case .linearization(let error): error.cause
         case .lowering(let error): error.cause
         case .tokenizer(let error): error.cause
         case .plan(let error): String(decoding: error.cause, as: UTF8.self)
@@ -50,6 +52,7 @@ public enum CompileError: Error {
         case .checkpoint(let error): error.remedy
         case .model(let error): error.remedy
         case .sharing(let error): error.remedy
+        case .linearization(let error): error.remedy
         case .lowering(let error): error.remedy
         case .tokenizer(let error): error.remedy
         case .plan(let error): String(decoding: error.remedy, as: UTF8.self)
@@ -68,6 +71,7 @@ public enum CompileError: Error {
         case .checkpoint(let error): error.exitCode
         case .model(let error): error.exitCode
         case .sharing(let error): error.exitCode
+        case .linearization(let error): error.exitCode
         case .lowering(let error): error.exitCode
         case .tokenizer(let error): error.exitCode
         case .plan(let error): error.exitCode

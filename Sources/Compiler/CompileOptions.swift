@@ -11,17 +11,21 @@ public struct CompileOptions: Sendable, Equatable {
     public var adapter: String?
     /// Layers that use the attention weights of the layer before them; nil for none.
     public var sharing: SharingOptions?
+    /// Layers whose state is not to grow with the sequence; nil for none.
+    public var linearization: LinearizationOptions?
     /// A file of plain text to calibrate with; nil for the built-in text.
     public var calibration: String?
 
     public init(
         precision: WeightPrecision = .keep, quantization: QuantizationOptions? = nil,
-        adapter: String? = nil, sharing: SharingOptions? = nil, calibration: String? = nil
+        adapter: String? = nil, sharing: SharingOptions? = nil, linearization: LinearizationOptions? = nil,
+        calibration: String? = nil
     ) {
         self.precision = precision
         self.quantization = quantization
         self.adapter = adapter
         self.sharing = sharing
+        self.linearization = linearization
         self.calibration = calibration
     }
 }
@@ -91,6 +95,25 @@ public enum SharingMethod: String, Sendable, CaseIterable {
     case repaired
 }
 
+/// Which layers get attention whose state does not grow with the sequence, and which.
+public struct LinearizationOptions: Sendable, Equatable {
+    public enum Choice: Sendable, Equatable {
+        case layers([Int])
+        /// So many layers, as far as there are any that can, chosen by what they cost.
+        case count(Int)
+        /// As many as the mean divergence of the predictions allows, in nats.
+        case divergence(atMost: Double)
+    }
+
+    public var choice: Choice
+    public var form: LinearizeAttention.Form
+
+    public init(choice: Choice, form: LinearizeAttention.Form) {
+        self.choice = choice
+        self.form = form
+    }
+}
+
 /// What a compile made.
 public struct CompileReport: Sendable {
     public let planBytes: Int
@@ -104,4 +127,6 @@ public struct CompileReport: Sendable {
     public let quantization: QuantizationReport?
     /// What sharing attention weights did; nil where nothing was shared.
     public let sharing: SharingReport?
+    /// What linearizing did; nil where no layer was.
+    public let linearization: LinearizationReport?
 }

@@ -47,8 +47,8 @@ struct KeptStep {
 
 extension Session {
     /// The attention weights of one row of the last step, of one query head of the program's last attention whose weights
-    /// others use: one for each position that the row sees, in their order, their sum 1. Nil where there is no such
-    /// attention, row or head. Meant for looking at a model, and slow.
+    /// others use: one for each position up to the row's own, 0 where it does not see that, their sum 1. Nil where there is
+    /// no such attention, row or head. Meant for looking at a model, and slow.
     public func keptWeights(row: Int, head: Int) -> [Float]? {
         guard let donor = engine.program.donors.compactMap({ $0 }).last, step.rows.indices.contains(row),
             (0..<donor.queryHeads).contains(head)
@@ -61,8 +61,7 @@ extension Session {
         func add(_ segment: AttentionSegment, _ visible: Range<Int>) {
             guard !visible.isEmpty else { return }
             let (weights, sums) = kept.segment(segment, row: row, head: head)
-            let places = visible.lowerBound - segment.start..<visible.upperBound - segment.start
-            parts.append((places, weights, sums[0], sums[1]))
+            parts.append((visible, weights - segment.start, sums[0], sums[1]))
         }
         add(.sinks, 0..<sinks)
         let length = AttentionTiling.segment
@@ -71,10 +70,12 @@ extension Session {
         }
         let largest = parts.reduce(-Float.infinity) { max($0, $1.largest) }
         let total = parts.reduce(Float(0)) { $0 + $1.sum * portableExponential($1.largest - largest) }
-        return parts.flatMap { part in
+        var result = [Float](repeating: 0, count: count)
+        for part in parts {
             let factor = portableExponential(part.largest - largest) / total
-            return part.positions.map { part.weights[$0] * factor }
+            for position in part.positions { result[position] = part.weights[position] * factor }
         }
+        return result
     }
 }
 

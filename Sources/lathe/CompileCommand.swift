@@ -25,6 +25,10 @@ struct CompileCommand: ParsableCommand {
 
     @OptionGroup var sharing: SharingArguments
 
+    @OptionGroup var linearization: LinearizationArguments
+
+    @OptionGroup var budget: LayerBudget
+
     @OptionGroup var quantization: QuantizationArguments
 
     @OptionGroup var calibration: CalibrationArguments
@@ -32,14 +36,22 @@ struct CompileCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func validate() throws {
-        let (quantized, shared) = (try quantization.options() != nil, try sharing.options() != nil)
+        let (quantized, shared) = (try quantization.options() != nil, try sharing.options(budget) != nil)
+        let linearized = try linearization.options(budget) != nil
         if quantized, weights != nil { throw ValidationError("--weights and a target exclude each other.") }
         if adapter != nil, shared {
             throw ValidationError("--adapter and --share-attention exclude each other: an adapter says what is shared.")
         }
-        if calibration.isUsed, !quantized, !shared, adapter == nil {
+        let searches = [sharing.shareAttention, linearization.linearize].count {
+            if case .auto = $0 { true } else { false }
+        }
+        if budget.budgetKl != nil, searches != 1 {
+            throw ValidationError("--budget-kl goes with one auto: of --share-attention or of --linearize.")
+        }
+        if calibration.isUsed, !quantized, !shared, !linearized, adapter == nil {
             throw ValidationError(
-                "--calibration and --report go with --target-bpw, --target-size, --share-attention or --adapter.")
+                "--calibration and --report go with --target-bpw, --target-size, --share-attention, --linearize or "
+                    + "--adapter.")
         }
     }
 
@@ -53,7 +65,9 @@ struct CompileCommand: ParsableCommand {
                 source: source, destination: plan,
                 options: CompileOptions(
                     precision: weights ?? .keep, quantization: try quantization.options(),
-                    adapter: adapter, sharing: try sharing.options(), calibration: calibration.calibration))
+                    adapter: adapter, sharing: try sharing.options(budget),
+                    linearization: try linearization.options(budget),
+                    calibration: calibration.calibration))
             let report: CompileReport
             do {
                 defer { bar.finish() }
@@ -73,7 +87,9 @@ struct CompileCommand: ParsableCommand {
                     ("passes", .array(report.passes.map(JSON.string))),
                 ]
                 for (key, measurement) in [
-                    ("shared_held_out", report.sharing?.measurement), ("held_out", report.quantization?.measurement),
+                    ("shared_held_out", report.sharing?.measurement),
+                    ("linearized_held_out", report.linearization?.measurement),
+                    ("held_out", report.quantization?.measurement),
                 ] {
                     if let measurement { members.append((key, measurement.json)) }
                 }

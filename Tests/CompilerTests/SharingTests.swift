@@ -85,7 +85,7 @@ struct SharingTests {
     func search() throws {
         let (model, tokens) = (try Self.model(), try Self.tokens(chunks: 4))
         let similarity = try AttentionSimilarity(model, tokens: tokens)
-        let search = try SharingSearch(model, tokens: tokens, similarity: similarity)
+        let search = try LayerSearch(sharingIn: model, tokens: tokens, similarity: similarity)
         try search.grow(to: 2, progress: { _, _ in })
         // The second layer adds nothing to the stream, whatever its weights; the third one has those of the second.
         #expect(search.alone.filter { $0.value < 1e-6 }.map(\.key).sorted() == [1, 2])
@@ -94,7 +94,9 @@ struct SharingTests {
         #expect([1, 2].contains(search.steps[0].layer) && search.steps[0].divergence < 1e-6)
         #expect(search.steps[1].divergence > 1e-5)
         // What the steps say is what the model with these spans does.
-        let changed = try ShareAttention(search.spans(first: 2)).apply(to: model).model
+        let changed = try ShareAttention(ShareAttention.Span.spans(of: search.layers(first: 2), similarity)).apply(
+            to: model
+        ).model
         let (before, after) = (
             try HiddenStates(behind: model, tokens), try HiddenStates(behind: changed, tokens)
         )

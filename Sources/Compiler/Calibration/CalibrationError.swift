@@ -8,6 +8,8 @@ public enum CalibrationError: Error, Sendable, Equatable {
     case tooShort(path: String, tokens: Int, needed: Int)
     /// The model has no layers or rows to look at.
     case noRows
+    /// A window of attention reaches over whole sequences of calibration text.
+    case windowTooLong(positions: Int, chunkLength: Int)
     /// No choice of packings is that small.
     case targetTooSmall(bytes: Int, smallest: Int, smallestBitsPerWeight: Double)
 
@@ -20,6 +22,8 @@ public enum CalibrationError: Error, Sendable, Equatable {
         case .tooShort(let path, let tokens, let needed):
             "\(path): the calibration text has \(tokens) tokens, \(needed) are needed"
         case .noRows: "the model has nothing to calibrate"
+        case .windowTooLong(let positions, let chunkLength):
+            "what a window of \(positions) positions costs does not show in sequences of \(chunkLength) tokens"
         case .targetTooSmall(let bytes, let smallest, let bits):
             "the plan cannot be as small as \(bytes) bytes: with 2 bits everywhere it takes \(smallest), "
                 + "\((bits * 100).rounded(.up) / 100) bits a weight"
@@ -33,6 +37,7 @@ public enum CalibrationError: Error, Sendable, Equatable {
         case .notUTF8: "convert the file to UTF-8"
         case .tooShort: "give more text, or leave --calibration out for the built-in text"
         case .noRows: "compile with --weights instead"
+        case .windowTooLong: "choose a shorter window"
         case .targetTooSmall: "choose a larger --target-bpw or --target-size"
         }
     }
@@ -43,7 +48,7 @@ public enum CalibrationError: Error, Sendable, Equatable {
         case .unreadable: 66
         case .empty, .notUTF8, .tooShort: 65
         case .noRows: 69
-        case .targetTooSmall: 64
+        case .targetTooSmall, .windowTooLong: 64
         }
     }
 }

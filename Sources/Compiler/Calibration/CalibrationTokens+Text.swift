@@ -5,7 +5,9 @@ import Tokenization
 extension CalibrationTokens {
     /// The text of a file, or the built-in text where `path` is nil, in tokens of a plan's tokenizer section. Throws where
     /// it cannot be read or is no good.
-    init(path: String?, tokenizer section: [UInt8], model: Model) throws(CompileError) {
+    init(
+        path: String?, tokenizer section: [UInt8], model: Model, chunkLength: Int = chunkLength
+    ) throws(CompileError) {
         var text = CalibrationText.standard
         if let path {
             guard let data = try? Data(contentsOf: URL(filePath: path)) else {
@@ -20,7 +22,8 @@ extension CalibrationTokens {
                 let tokenizer = try Tokenizer(section: UnsafeRawBufferPointer(section))
                 return Result { () throws(CalibrationError) in
                     try CalibrationTokens(
-                        text, path: path ?? "built-in text", tokenizer: tokenizer, contextLength: model.contextLength)
+                        text, path: path ?? "built-in text", tokenizer: tokenizer, contextLength: model.contextLength,
+                        chunkLength: chunkLength)
                 }
             }
         }

@@ -52,12 +52,15 @@ struct CalibrationTokens: Sendable {
     /// The rows of one chunk.
     func rows(of chunk: Int) -> Range<Int> { chunk * chunkLength..<(chunk + 1) * chunkLength }
 
-    /// Cuts `text` (of `path`, for messages) into chunks, of the model's context at the most. Throws `empty`, `notUTF8`
-    /// or `tooShort`.
-    init(_ text: [UInt8], path: String, tokenizer: Tokenizer, contextLength: Int) throws(CalibrationError) {
+    /// Cuts `text` (of `path`, for messages) into chunks of so many tokens, of the model's context at the most. Throws
+    /// `empty`, `notUTF8` or `tooShort`.
+    init(
+        _ text: [UInt8], path: String, tokenizer: Tokenizer, contextLength: Int, chunkLength: Int = chunkLength
+    ) throws(CalibrationError) {
         guard !text.isEmpty else { throw .empty(path: path) }
         if let offset = text.firstInvalidUTF8 { throw .notUTF8(path: path, offset: offset) }
-        chunkLength = min(CalibrationTokens.chunkLength, contextLength)
+        let chunkLength = min(chunkLength, contextLength)
+        self.chunkLength = chunkLength
         let all = tokenizer.encode(text, addSpecial: true, parseSpecial: false)
         let count = all.count / chunkLength
         guard count > 0 else { throw .tooShort(path: path, tokens: all.count, needed: chunkLength) }

@@ -21,7 +21,7 @@ extension ProgramNames {
             switch part.operand {
             case .buffer, .flag: nil
             case .tensor(let index): "\(part.label) \(tensor(index, in: layer)) \(layoutText(index))"
-            case .state(let index): stateText(program.states[index.value])
+            case .state(let index): stateText(index)
             case .donor(let index): "weights of state \(index.value)"
             case .heads(let map) where map == Array(map.indices): nil
             case .heads(let map): "\(part.label) \(map.map(String.init).joined(separator: " "))"
@@ -43,8 +43,12 @@ extension ProgramNames {
         return "\(tensor.layout.text), \((tensor.byteCount ?? 0).asBytes)"
     }
 
-    func stateText(_ state: MixerState) -> String {
-        "\(state.kindName), \(state.heads) heads of \(state.dimensions), \(state.element.name)"
+    func stateText(_ index: StateIndex) -> String {
+        let state = program.states[index.value]
+        let kind = "\(state.kindName), \(state.heads) heads of \(state.dimensions), \(state.element.name)"
+        guard let window = program.windows[index.value] else { return kind }
+        return "\(kind), of the last \(window.length) positions"
+            + (window.sinks > 0 ? " and \(window.sinks) sinks" : "")
     }
 }
 

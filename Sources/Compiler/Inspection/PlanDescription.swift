@@ -45,9 +45,17 @@ public struct PlanDescription: Sendable {
             .map { ($0, String(decoding: tokenizer.bytes(of: UInt32($0)), as: UTF8.self)) }
     }
 
-    /// The state that one position takes.
+    /// The state that one position takes, of states that grow with the sequence.
     var stateBytesPerPosition: Int {
-        program.states.reduce(0) { $0 + $1.bytesPerPosition }
+        zip(program.states, program.windows).reduce(0) { $0 + ($1.1 == nil ? $1.0.bytesPerPosition : 0) }
+    }
+
+    /// The most that states take that a window bounds, without room for the rows of a step.
+    var constantStateBytes: Int {
+        zip(program.states, program.windows).reduce(0) { sum, each in
+            let positions = each.1.map { min($0.length + $0.sinks, program.contextLength) } ?? 0
+            return sum + positions * each.0.bytesPerPosition
+        }
     }
 
     /// The most that a step keeps of attention weights for layers that share them.

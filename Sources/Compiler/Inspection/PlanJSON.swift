@@ -14,10 +14,12 @@ extension PlanDescription {
             ("context_length", .count(program.contextLength)), ("vocabulary_size", .count(program.vocabularySize)),
             ("maximum_rows", .count(program.maximumRows)), ("maximum_outputs", .count(program.maximumOutputs)),
             ("arena_bytes", .count(program.arenaBytes)), ("state_bytes_per_position", .count(stateBytesPerPosition)),
+            ("state_bytes_constant", .count(constantStateBytes)),
             ("kept_weight_bytes", .count(keptWeightBytes)),
             ("end_of_generation_ids", .array(endsOfGeneration.map { .count($0.id) })),
             ("chat_template_bytes", .count(chatTemplateBytes)), ("logits", .count(program.logits.value)),
-            ("tensors", .array(program.tensors.map(\.json))), ("states", .array(program.states.map(\.json))),
+            ("tensors", .array(program.tensors.map(\.json))),
+            ("states", .array(zip(program.states, program.windows).map { $0.json(window: $1) })),
             ("buffers", .array(bufferList)), ("body", .array(program.body.map { json(of: $0) })),
             ("head", .array(program.head.map { json(of: $0) })),
         ])
@@ -92,10 +94,12 @@ extension Tensor {
 }
 
 extension MixerState {
-    fileprivate var json: JSON {
+    /// What of the sequence it holds is null for everything.
+    fileprivate func json(window: AttentionWindow?) -> JSON {
         .members([
             ("kind", .string(kindName)), ("heads", .count(heads)), ("dimensions", .count(dimensions)),
             ("element", .string(element.name)), ("bytes_per_position", .count(bytesPerPosition)),
+            ("window", window.map { .count($0.length) } ?? .null), ("sinks", window.map { .count($0.sinks) } ?? .null),
         ])
     }
 }

@@ -28,7 +28,8 @@ extension PlanDescription {
                 + "\(program.vocabularySize.grouped) tokens",
             "  steps of at most \(program.maximumRows) rows, logits of at most \(program.maximumOutputs) at once",
             "  arena of \(program.arenaBytes.grouped) bytes (\(program.arenaBytes.asBytes)), state of "
-                + "\(stateBytesPerPosition.grouped) bytes a position",
+                + "\(stateBytesPerPosition.grouped) bytes a position"
+                + (constantStateBytes > 0 ? " and \(constantStateBytes.grouped) bytes that do not grow" : ""),
             "  ends of generation: \(endsText)",
         ]
             + (keptWeightBytes > 0
@@ -95,9 +96,10 @@ extension PlanDescription {
         var first = 0
         while first < program.states.count {
             var last = first
-            while last + 1 < program.states.count, program.states[last + 1] == program.states[first] { last += 1 }
+            let text = names.stateText(StateIndex(first))
+            while last + 1 < program.states.count, names.stateText(StateIndex(last + 1)) == text { last += 1 }
             let range = first == last ? "state \(first)" : "states \(first)-\(last)"
-            lines.append("  \(range): \(names.stateText(program.states[first]))")
+            lines.append("  \(range): \(text)")
             first = last + 1
         }
         return lines.isEmpty ? ["  none"] : lines

@@ -59,8 +59,8 @@ final class AttentionCapture {
         for head in 0..<heads {
             for (index, row) in rows.enumerated() {
                 guard let weights = session.keptWeights(row: row, head: head) else { continue }
-                let end = (head * rows.count + index) * range.count + row + 1
-                result.values.replaceSubrange(end - weights.count..<end, with: weights)
+                let start = (head * rows.count + index) * range.count
+                result.values.replaceSubrange(start..<start + weights.count, with: weights)
             }
         }
         return result

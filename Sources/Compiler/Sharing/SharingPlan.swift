@@ -37,19 +37,19 @@ struct SharingPlan {
         let trial = Trial(
             original: original, method: options.method, tokens: tokens, heldOut: heldOut, similarity: similarity,
             reference: try HiddenStates(behind: original, heldOut))
-        var search: SharingSearch?
+        var search: LayerSearch?
         let found: Trial.Result
         switch options.choice {
         case .spans(let spans): found = try trial.run(spans, progress)
         case .count(let count):
-            let chosen = try SharingSearch(
-                original, tokens: tokens, similarity: options.method == .plain ? nil : similarity)
+            let chosen = try LayerSearch(
+                sharingIn: original, tokens: tokens, similarity: options.method == .plain ? nil : similarity)
             try chosen.grow(to: count, progress: progress)
             search = chosen
-            found = try trial.run(chosen.spans(first: count), progress)
+            found = try trial.run(trial.spans(chosen.layers(first: count)), progress)
         case .divergence(let limit):
-            let chosen = try SharingSearch(
-                original, tokens: tokens, similarity: options.method == .plain ? nil : similarity)
+            let chosen = try LayerSearch(
+                sharingIn: original, tokens: tokens, similarity: options.method == .plain ? nil : similarity)
             try chosen.grow(to: original.blocks.count, limit: SharingPlan.followed * limit, progress: progress)
             search = chosen
             found = try trial.longest(chosen, within: limit, progress)
@@ -78,6 +78,10 @@ private struct Trial {
         let measurement: HeldOutMeasurement
     }
 
+    func spans(_ receivers: Set<Int>) -> [ShareAttention.Span] {
+        ShareAttention.Span.spans(of: receivers, method == .plain ? nil : similarity)
+    }
+
     func run(_ spans: [ShareAttention.Span], _ progress: Compilation.Progress) throws(CompileError) -> Result {
         let mapped = method == .plain ? spans : spans.map { $0.mappingHeads(by: similarity) }
         var shared = try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
@@ -99,13 +103,13 @@ private struct Trial {
 
     /// With the most receivers that stay within the limit: as many as there are steps, or found by halving.
     func longest(
-        _ search: SharingSearch, within limit: Double, _ progress: Compilation.Progress
+        _ search: LayerSearch, within limit: Double, _ progress: Compilation.Progress
     ) throws(CompileError) -> Result {
         var best: Result?
         var (kept, refused) = (0, search.steps.count + 1)
         var next = search.steps.count
         while kept + 1 < refused {
-            let result = try run(search.spans(first: next), progress)
+            let result = try run(spans(search.layers(first: next)), progress)
             if result.measurement.divergence <= limit {
                 (kept, best) = (next, result)
             } else {

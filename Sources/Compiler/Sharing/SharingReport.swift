@@ -43,7 +43,7 @@ public struct SharingReport: Sendable {
     public let measurement: HeldOutMeasurement?
 
     init(
-        original: Model, shared: Model, similarity: AttentionSimilarity? = nil, search: SharingSearch? = nil,
+        original: Model, shared: Model, similarity: AttentionSimilarity? = nil, search: LayerSearch? = nil,
         outcomes: [SharingRepair.Outcome] = [], measurement: HeldOutMeasurement? = nil
     ) {
         var receivers: [Receiver] = []

@@ -6,13 +6,20 @@ struct Roofline {
     let probe: MachineProbe
     /// Bytes of weights that one step reads.
     private let weightBytes: Double
-    /// Bytes of state that one position takes.
-    private let stateBytes: Double
     /// Seconds of multiply-adds that one row takes in the body, and in the head.
     private let bodySeconds: Double
     private let headSeconds: Double
-    /// Seconds of multiply-adds that attention takes for one row and one position that it sees.
-    private let attentionSeconds: Double
+    private let attentions: [Attention]
+
+    /// One attention, for one row and one position that it sees.
+    private struct Attention {
+        /// Positions that it sees at the most.
+        let reach: Double
+        /// Bytes of state that it reads.
+        let bytes: Double
+        /// Seconds of multiply-adds.
+        let seconds: Double
+    }
 
     /// `cache` is the element of the session's keys and values where it is not the program's own.
     init(session: Session, cache: CacheElement?, probe: MachineProbe) {
@@ -28,21 +35,28 @@ struct Roofline {
         }
         self.probe = probe
         weightBytes = bytes(program.body) + bytes(program.head)
-        stateBytes = Double(session.stateBytesPerPosition)
         bodySeconds = seconds(program.body)
         headSeconds = seconds(program.head)
-        attentionSeconds = program.body.reduce(0) { sum, instruction in
+        let windows = program.windows
+        func attention(_ index: StateIndex, queryHeads: Int) -> Attention {
+            let state = program.states[index.value].with(element: cache ?? program.states[index.value].element)
+            let keyRate = state.element == .int8 ? probe.int8Rate : probe.float32Rate
+            let seconds = (state.holdsKeys ? 1 / keyRate : 0) + 1 / probe.float32Rate
+            return Attention(
+                reach: windows[index.value].map { Double($0.length + $0.sinks) } ?? .infinity,
+                bytes: Double(state.bytesPerPosition), seconds: Double(queryHeads * state.dimensions) * seconds)
+        }
+        attentions = program.body.compactMap { instruction in
             switch instruction {
-            case .attend(let attention):
-                let state = program.states[attention.state.value]
-                let keyRate = (cache ?? state.element) == .int8 ? probe.int8Rate : probe.float32Rate
-                return sum + Double(attention.queryHeads * state.dimensions) * (1 / keyRate + 1 / probe.float32Rate)
-            case .attendShared(let attention):
-                let dimensions = program.states[attention.state.value].dimensions
-                return sum + Double(attention.headMap.count * dimensions) / probe.float32Rate
-            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: return sum
+            case .attend(let operands): attention(operands.state, queryHeads: operands.queryHeads)
+            case .attendShared(let operands): attention(operands.state, queryHeads: operands.headMap.count)
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: nil
             }
         }
+    }
+
+    private func attentionSeconds(positions: Double) -> Double {
+        attentions.reduce(0) { $0 + min(positions, $1.reach) * $1.seconds }
     }
 
     /// The tensors that products read.
@@ -56,13 +70,15 @@ struct Roofline {
     /// The share of the limit that `rate` tokens a second of a prompt are, whose rows see `positions` positions on
     /// average: a prompt needs the head for its last token only.
     func promptFraction(of rate: Double, positions: Double) -> Double {
-        rate * (bodySeconds + positions * attentionSeconds)
+        rate * (bodySeconds + attentionSeconds(positions: positions))
     }
 
     /// The share of the limit that `rate` tokens a second are in steps of `rows` rows behind `position` positions: of
     /// the memory's or of the multiply-adds', whichever binds.
     func stepFraction(of rate: Double, rows: Int, position: Double) -> Double {
-        let memory = (weightBytes + position * stateBytes) / probe.readBandwidth
-        return rate * max(memory / Double(rows), bodySeconds + headSeconds + position * attentionSeconds)
+        let state = attentions.reduce(0) { $0 + min(position, $1.reach) * $1.bytes }
+        let memory = (weightBytes + state) / probe.readBandwidth
+        let seconds = bodySeconds + headSeconds + attentionSeconds(positions: position)
+        return rate * max(memory / Double(rows), seconds)
     }
 }

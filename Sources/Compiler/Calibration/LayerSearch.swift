@@ -1,0 +1,114 @@
+import Models
+
+/// Which layers can be changed, found by what that does to the predictions.
+///
+/// One layer after the other is changed: the one with which the divergence of the predictions from the unmodified model is
+/// least, measured on calibration text. What a layer would cost was measured in the rounds before, so each round measures
+/// the cheapest few again and takes the best of them.
+final class LayerSearch {
+    /// A layer that was changed.
+    struct Step {
+        let layer: Int
+        /// Of the predictions with all changes so far, in nats.
+        let divergence: Double
+    }
+
+    /// The model with a set of layers changed, and the first layer that differs from the model without `added`; nil where
+    /// that layer cannot be changed.
+    typealias Change = (_ layers: Set<Int>, _ added: Int) -> (model: Model, first: Int)?
+
+    /// Chunks that predictions are compared on, at the most.
+    private static let mostChunks = 4
+    /// Predictions that are compared.
+    private static let comparedRows = 256
+    /// Layers that are measured again in each round.
+    private static let remeasured = 5
+
+    private let model: Model
+    private let tokens: CalibrationTokens
+    private let change: Change
+    private let head: HeadEvaluation
+    private let rows: [Int]
+    private let expected: [Prediction]
+    /// Hidden states before each layer of the model with the changes so far; nil between a donor and its receivers.
+    private var states: [HiddenStates?] = []
+    private(set) var steps: [Step] = []
+    /// What each layer costs as the only one; layers that cannot be changed are missing.
+    private(set) var alone: [Int: Double] = [:]
+
+    init(_ model: Model, tokens: CalibrationTokens, change: @escaping Change) throws(CompileError) {
+        self.model = model
+        self.tokens = tokens.prefix(LayerSearch.mostChunks)
+        self.change = change
+        let count = self.tokens.tokens.count
+        rows = Array(stride(from: min(8, count - 1), to: count, by: max(1, count / LayerSearch.comparedRows)))
+        head = try HeadEvaluation(model)
+        states = try LayerSearch.states(
+            of: model, from: 0, HiddenStates(tokens: self.tokens.tokens, embedding: model.embedding), self.tokens)
+        guard let last = states.last, let last else { throw .calibration(.noRows) }
+        expected = try head.distributions(of: rows, in: last)
+    }
+
+    /// Changes layers until there are `count` of them, the divergence exceeds `limit`, or no layer is left.
+    func grow(to count: Int, limit: Double = .infinity, progress: Compilation.Progress) throws(CompileError) {
+        let layers = model.blocks.count
+        for layer in 0..<layers {
+            alone[layer] = try divergence(adding: layer)?.value
+            progress("choosing layers", 0.5 * Double(layer + 1) / Double(layers))
+        }
+        var costs = alone
+        while steps.count < count, steps.last?.divergence ?? 0 <= limit {
+            let before = steps.last?.divergence ?? 0
+            var best: (layer: Int, found: (value: Double, model: Model, first: Int))?
+            for (layer, _) in costs.sorted(by: { ($0.value, $0.key) < ($1.value, $1.key) })
+                .prefix(steps.isEmpty ? 1 : LayerSearch.remeasured)
+            {
+                guard let found = try divergence(adding: layer) else {
+                    costs[layer] = nil
+                    continue
+                }
+                costs[layer] = found.value - before
+                if found.value < best?.found.value ?? .infinity { best = (layer, found) }
+            }
+            guard let best else { break }
+            costs[best.layer] = nil
+            steps.append(Step(layer: best.layer, divergence: best.found.value))
+            guard let start = states[best.found.first] else { break }
+            states[best.found.first...] = try LayerSearch.states(
+                of: best.found.model, from: best.found.first, start, tokens)[...]
+            progress("choosing layers", 0.5 + 0.5 * min(1, Double(steps.count) / Double(min(count, layers))))
+        }
+    }
+
+    /// The first `count` layers that were changed.
+    func layers(first count: Int) -> Set<Int> { Set(steps.prefix(count).map(\.layer)) }
+
+    /// The divergence with one more layer changed, the model, and the first layer that is not as before; nil where the layer
+    /// cannot be changed.
+    private func divergence(
+        adding layer: Int
+    ) throws(CompileError) -> (value: Double, model: Model, first: Int)? {
+        guard let (changed, first) = change(Set(steps.map(\.layer)).union([layer]), layer), let start = states[first]
+        else { return nil }
+        let behind = HiddenStates(copying: start)
+        for layers in changed.evaluationSpans where layers.lowerBound >= first {
+            try behind.advance(through: layers, of: changed, tokens)
+        }
+        return (try head.divergence(of: rows, in: behind, from: expected), changed, first)
+    }
+
+    /// Hidden states before each layer from `first` on, and behind the last one.
+    private static func states(
+        of model: Model, from first: Int, _ start: HiddenStates, _ tokens: CalibrationTokens
+    ) throws(CompileError) -> [HiddenStates?] {
+        var result: [HiddenStates?] = [start]
+        var current = start
+        for span in model.evaluationSpans where span.lowerBound >= first {
+            let next = HiddenStates(copying: current)
+            try next.advance(through: span, of: model, tokens)
+            result += Array(repeating: nil, count: span.count - 1) + [next]
+            current = next
+        }
+        return result
+    }
+}

@@ -1,0 +1,94 @@
+import Models
+
+/// Gives layers attention whose state and work for a token do not grow with the sequence.
+///
+/// This changes the function; what it costs is for others to measure.
+public struct LinearizeAttention: Sendable {
+    /// What a layer's attention becomes.
+    public enum Form: Sendable, Hashable {
+        /// Softmax over the last positions and the first ones (Xiao et al. 2023): what every other form must beat.
+        case window(AttentionWindow)
+    }
+
+    /// By layer.
+    public let forms: [Int: Form]
+
+    public init(_ forms: [Int: Form]) {
+        self.forms = forms
+    }
+
+    /// The same form for all of some layers.
+    public init(_ layers: some Sequence<Int>, as form: Form) {
+        forms = Dictionary(layers.map { ($0, form) }) { first, _ in first }
+    }
+
+    /// The model with these layers changed; those that use the attention weights of one of them change with it. Throws
+    /// `LinearizeAttentionError`.
+    public func apply(to model: Model) throws(LinearizeAttentionError) -> (model: Model, report: PassReport) {
+        var changed = model
+        for (layer, form) in forms.sorted(by: { $0.key < $1.key }) {
+            guard model.blocks.indices.contains(layer) else {
+                throw .noSuchLayer(layer, layers: model.blocks.count)
+            }
+            guard case .softmaxAttention(var attention) = model.blocks[layer].mixer else {
+                throw .withoutWeights(layer: layer)
+            }
+            switch form {
+            case .window(let window):
+                try check(window, contextLength: model.contextLength)
+                if let present = attention.window, present.length <= window.length {
+                    throw .hasWindow(layer: layer, length: present.length)
+                }
+                attention.window = window
+            }
+            changed.blocks[layer].mixer = .softmaxAttention(attention)
+        }
+        return (changed, PassReport(name: "linearize", summary: summary))
+    }
+
+    private func check(_ window: AttentionWindow, contextLength: Int) throws(LinearizeAttentionError) {
+        guard window.length >= 1, window.sinks >= 0, window.sinks <= LinearizeAttention.mostSinks else {
+            throw .window(length: window.length, sinks: window.sinks)
+        }
+        guard window.length < contextLength, window.length + window.sinks < contextLength else {
+            throw .reachesEverything(length: window.length, sinks: window.sinks, contextLength: contextLength)
+        }
+    }
+
+    /// First positions that a window keeps at the most (formats/plan.md, "attend").
+    public static let mostSinks = 256
+
+    private var summary: String {
+        guard !forms.isEmpty else { return "no layer" }
+        let byForm = Dictionary(grouping: forms.keys) { forms[$0]?.text ?? "" }
+        return byForm.sorted { $0.key < $1.key }.map { form, layers in
+            "\(layers.count == 1 ? "layer" : "layers") \(layers.sorted().ranges) with \(form)"
+        }.joined(separator: "; ")
+    }
+}
+
+extension LinearizeAttention.Form {
+    /// The form in a few words.
+    public var text: String {
+        switch self {
+        case .window(let window):
+            "a window of \(window.length)" + (window.sinks > 0 ? " and \(window.sinks) sinks" : "")
+        }
+    }
+}
+
+extension [Int] {
+    /// Rising numbers as ranges with commas between.
+    fileprivate var ranges: String {
+        var parts: [ClosedRange<Int>] = []
+        for number in self {
+            if let last = parts.last, last.upperBound == number - 1 {
+                parts[parts.count - 1] = last.lowerBound...number
+            } else {
+                parts.append(number...number)
+            }
+        }
+        return parts.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+            .joined(separator: ",")
+    }
+}
