@@ -6,7 +6,7 @@ position (the last ones before the last layer), by similarity to the layer befor
 auto`, which is asked once for the most layers; fewer are a beginning of its order), then with mapped heads, and repaired.
 Then how decoding and prefill fare and what a position takes in the KV cache, for w4 plans of the measured layers; and what
 sharing costs together with the packings of --weights, beside the sum of both alone. --adapter adds rows for models that
-distill_sharing.py has trained, in float32 too; the first one is then what is tried together with packings.
+distill.py has trained, in float32 too; the first one is then what is tried together with packings.
 """
 
 import argparse

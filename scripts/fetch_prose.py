@@ -2,7 +2,7 @@
 """Writes English prose from documentation in source distributions on PyPI: fetch_prose.py eval|training FILE.
 
   eval      what perplexity is measured on: documents of docutils, each of which says itself that it is in the public domain
-  training  what scripts/distill_sharing.py can train on: the documentation of other projects, without release notes
+  training  what scripts/distill.py can train on: the documentation of other projects, without release notes
 
 Only whole paragraphs of running text are kept: no titles, lists, tables, literal blocks or directives. Archives and
 result are pinned by SHA-256; a file that is there already with the right contents is left alone.

@@ -29,6 +29,7 @@ public struct Compilation: Sendable {
         var shared = origin.model
         var reports: [PassReport] = []
         var sharingReport: SharingReport?
+        var linearizationReport: LinearizationReport?
         // First of all: what is left out has no say in any other pass.
         if let adapter = options.adapter {
             let adapted = try AdaptedModel(
@@ -36,7 +37,7 @@ public struct Compilation: Sendable {
                 progress: progress)
             shared = adapted.model
             reports += adapted.passReports
-            sharingReport = adapted.report
+            (sharingReport, linearizationReport) = (adapted.sharing, adapted.linearization)
         }
         if let sharing = options.sharing {
             let plan = try SharingPlan(
@@ -46,10 +47,10 @@ public struct Compilation: Sendable {
             reports.append(plan.passReport)
             sharingReport = plan.report
         }
-        var linearizationReport: LinearizationReport?
         if let linearization = options.linearization {
             let plan = try LinearizationPlan(
-                shared, options: linearization, calibration: options.calibration, tokenizer: origin.tokenizer,
+                shared, of: origin.model, options: linearization, calibration: options.calibration,
+                tokenizer: origin.tokenizer,
                 progress: progress)
             shared = plan.model
             reports.append(plan.passReport)

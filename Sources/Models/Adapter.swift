@@ -1,6 +1,6 @@
 import Checkpoints
 
-/// What an adapter's file changes: matrices of layers, and which layers use the attention weights of others
+/// What an adapter's file changes: matrices of layers, which layers use the attention weights of others, and windows
 /// (formats/adapter.md). It is read as a whole when it is made.
 public struct Adapter: Sendable {
     /// A layer that uses the attention weights of an earlier one.
@@ -9,6 +9,12 @@ public struct Adapter: Sendable {
         public let donor: Int
         /// For each query head the donor's.
         public let headMap: [Int]
+    }
+
+    /// A layer that does not see everything.
+    public struct Windowed: Sendable, Equatable {
+        public let layer: Int
+        public let window: AttentionWindow
     }
 
     /// What becomes of a matrix.
@@ -28,6 +34,8 @@ public struct Adapter: Sendable {
 
     /// In the order of their layers.
     public let receivers: [Receiver]
+    /// In the order of their layers.
+    public let windows: [Windowed]
     let entries: [Entry]
     private let file: AdapterFile
 
@@ -41,8 +49,9 @@ public struct Adapter: Sendable {
     public init(_ file: AdapterFile) throws(CheckpointError) {
         self.file = file
         receivers = try Adapter.receivers(file)
+        windows = try Adapter.windows(file)
         entries = try Adapter.entries(file)
-        guard !receivers.isEmpty || !entries.isEmpty else {
+        guard !receivers.isEmpty || !windows.isEmpty || !entries.isEmpty else {
             throw CheckpointError(.damaged, file: file.path, expected: "changes of matrices", found: "none")
         }
         try file.checkUnchanged()
@@ -81,6 +90,25 @@ public struct Adapter: Sendable {
             receivers.append(Receiver(layer: layer, donor: donor, headMap: heads.compactMap { $0 }))
         }
         return receivers
+    }
+
+    private static func windows(_ file: AdapterFile) throws(CheckpointError) -> [Windowed] {
+        guard let text = file.metadata["windows"] else { return [] }
+        func damaged(_ found: String) -> CheckpointError {
+            CheckpointError(
+                .damaged, file: file.path, at: .key("windows"),
+                expected: "layers with a length and a number of sinks each, in order", found: found)
+        }
+        guard let elements = try JSON(parsing: text.utf8, file: file.path).array else { throw damaged("no array") }
+        var windows: [Windowed] = []
+        for element in elements {
+            guard let layer = element["layer"]?.integer, let length = element["length"]?.integer,
+                let sinks = element["sinks"]?.integer
+            else { throw damaged("something else") }
+            guard layer > windows.last?.layer ?? -1 else { throw damaged("layer \(layer) out of order") }
+            windows.append(Windowed(layer: layer, window: AttentionWindow(length: length, sinks: sinks)))
+        }
+        return windows
     }
 
     private static func entries(_ file: AdapterFile) throws(CheckpointError) -> [Entry] {

@@ -53,12 +53,14 @@ public final class Engine: @unchecked Sendable {
     }
 
     /// A new, empty sequence of at most `contextLength` positions (the plan's own length when nil), whose keys and values
-    /// are kept as `cache` (as the plan says when nil). Throws `outOfMemory`, or `cacheElement` where the model's heads do
+    /// are kept as `cache` (as the plan says when nil). No more positions than the model was made for, unless it may go
+    /// `pastContext`: what it predicts there means little. Throws `outOfMemory`, or `cacheElement` where the model's heads do
     /// not allow it.
     public func makeSession(
-        contextLength: Int? = nil, cache: CacheElement? = nil
+        contextLength: Int? = nil, cache: CacheElement? = nil, pastContext: Bool = false
     ) throws(RuntimeError) -> Session {
-        let capacity = max(1, min(contextLength ?? program.contextLength, program.contextLength))
+        let most = pastContext ? Limits.standard.contextLength : program.contextLength
+        let capacity = max(1, min(contextLength ?? program.contextLength, most))
         return try Session(engine: self, capacity: capacity, cache: cache)
     }
 

@@ -48,6 +48,36 @@ struct AdapterTests {
         }
     }
 
+    @Test("layers get the windows that the adapter says, as --linearize gives them")
+    func windows() throws {
+        try withFolder { folder in
+            let (adapter, report) = (folder + "/a.safetensors", folder + "/report.json")
+            func write(_ windows: String) throws {
+                try Self.write(
+                    "model.layers.1.self_attn.o_proj.weight", shape: [32, 64], metadata: ["windows": windows],
+                    to: adapter)
+            }
+            try write(#"[{"layer":0,"length":9,"sinks":3}]"#)
+            let outcome = try Self.compile(folder, "--adapter", adapter, "--report", report)
+            try #require(outcome.exitCode == 0, "\(outcome.errors)")
+            for line in [
+                "linearize: layer 0 with a window of 9 and 3 sinks",
+                "adapt: 0 matrices changed by one of low rank, 1 replaced", "linearized: on ",
+            ] {
+                #expect(outcome.errors.contains(line), "\(outcome.errors)")
+            }
+            let facts = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: report)))
+            let found = try #require((facts as? [String: Any])?["linearization"] as? [String: Any])
+            #expect((found["layers"] as? [[String: Any]])?.map { $0["layer"] as? Int } == [0])
+            #expect(try #require((found["held_out"] as? [String: Any])?["kl_mean"] as? Double) > 0)
+            #expect((facts as? [String: Any])?["sharing"] is NSNull)
+            try write(#"[{"layer":0,"length":9223372036854775807,"sinks":3}]"#)
+            expectFailure(try Self.compile(folder, "--adapter", adapter), 64, naming: "leaves nothing of a context")
+            try write(#"[{"layer":2,"length":9,"sinks":3}]"#)
+            expectFailure(try Self.compile(folder, "--adapter", adapter), 64, naming: "the model has layers 0-1")
+        }
+    }
+
     @Test("a change of zeros leaves the predictions, and needs no text")
     func zeros() throws {
         try withFolder { folder in

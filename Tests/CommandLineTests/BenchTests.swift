@@ -55,4 +55,12 @@ struct BenchTests {
         expectFailure(try bench(["--rows", "4,17"]), 64, naming: "17")
         expectFailure(try bench(["--rows", "4", "-d", "125"]), 64, naming: "positions")
     }
+
+    @Test("a depth past the model's context is refused, unless it is asked for")
+    func pastContext() throws {
+        expectFailure(try bench(["-d", "300"]), 64, naming: "positions")
+        let results = try rows(try bench(["-d", "300", "--past-context", "--json"]))
+        #expect(results.map { $0["test"] as? String } == ["pp16 @ d300", "tg4 @ d300"])
+        expectFailure(try bench(["-d", "16777217", "--past-context"]), 64, naming: "positions")
+    }
 }

@@ -115,7 +115,8 @@ struct LinearizeTests {
             expectFailure(
                 try LatheProcess.run(
                     LatheProcess.binary,
-                    ["compile", Fixtures.gguf("llama3"), "-o", folder + "/x.plan"] + arguments), exitCode, naming: cause)
+                    ["compile", Fixtures.gguf("llama3"), "-o", folder + "/x.plan"] + arguments), exitCode, naming: cause
+            )
             #expect(!FileManager.default.fileExists(atPath: folder + "/x.plan"))
         }
     }

@@ -178,12 +178,29 @@ struct AdapterTests {
             ),
             ("found layer 0 with donor -1", ["shared_attention": #"[{"layer":0,"donor":-1,"head_map":[0]}]"#], [good]),
         ]
-        for (cause, metadata, matrices) in cases {
+        let windows: [(String, String)] = [
+            ("found no array", "{}"), ("found something else", #"[{"layer":0,"length":8}]"#),
+            ("found something else", #"[{"layer":0,"length":1e300,"sinks":0}]"#),
+            ("found layer -1 out of order", #"[{"layer":-1,"length":8,"sinks":0}]"#),
+            (
+                "found layer 1 out of order",
+                #"[{"layer":1,"length":8,"sinks":0},{"layer":1,"length":9,"sinks":0}]"#
+            ),
+        ]
+        for (cause, metadata, matrices) in cases + windows.map({ ($0.0, ["windows": $0.1], [good]) }) {
             let error = #expect(throws: CheckpointError.self) {
                 try AdapterBuilder(metadata: metadata, matrices: matrices).withFile { _ = try Adapter($0) }
             }
             #expect(error?.cause.contains(cause) == true, "\(cause): \(error?.cause ?? "")")
         }
+    }
+
+    @Test("windows alone are an adapter")
+    func windows() throws {
+        let text = #"[{"layer":0,"length":8,"sinks":0},{"layer":3,"length":9223372036854775807,"sinks":-5}]"#
+        let adapter = try AdapterBuilder(metadata: ["windows": text]).withFile { try Adapter($0) }
+        #expect(adapter.windows.map(\.layer) == [0, 3])
+        #expect(adapter.windows.map(\.window.length) == [8, .max] && adapter.windows.map(\.window.sinks) == [0, -5])
     }
 
     @Test("the fuzzer's seeds are adapters; whatever else it found is refused or read")

@@ -10,9 +10,10 @@ struct LinearizationPlan {
     /// Tokens of a calibration sequence at the most: rows that a step can have.
     private static let longestChunk = 4096
 
-    /// Divergences are those from `original`. Throws where layers or windows are refused, or the text is no good.
+    /// Layers are chosen by the divergence from `original`; the result is measured beside `source`, the model before every
+    /// pass. Throws where layers or windows are refused, or the text is no good.
     init(
-        _ original: Model, options: LinearizationOptions, calibration: String?, tokenizer: [UInt8],
+        _ original: Model, of source: Model, options: LinearizationOptions, calibration: String?, tokenizer: [UInt8],
         progress: Compilation.Progress
     ) throws(CompileError) {
         func apply(_ layers: some Sequence<Int>) throws(CompileError) -> (model: Model, report: PassReport) {
@@ -26,11 +27,11 @@ struct LinearizationPlan {
         } else if let first = original.blocks.firstIndex(where: \.computesWeights) {
             _ = try apply([first])
         }
-        try original.checkFinite()
+        try source.checkFinite()
         let (tokens, heldOut) = try LinearizationPlan.text(
             for: original, options.form, calibration: calibration, tokenizer: tokenizer)
-        let head = try HeadEvaluation(original)
-        let reference = try HiddenStates(behind: original, heldOut)
+        let head = try HeadEvaluation(source)
+        let reference = try HiddenStates(behind: source, heldOut)
         func measure(_ model: Model) throws(CompileError) -> HeldOutMeasurement {
             progress("comparing", 1)
             let states = try HiddenStates(behind: model, heldOut)

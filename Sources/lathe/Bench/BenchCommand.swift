@@ -1,6 +1,7 @@
 import ArgumentParser
 import Compiler
 import Foundation
+import Plans
 import Runtime
 
 struct BenchCommand: ParsableCommand {
@@ -27,6 +28,9 @@ struct BenchCommand: ParsableCommand {
             """)
     var rows: RowCounts?
 
+    @Flag(help: "Positions may lie past the context that the model was made for: to time a long one.")
+    var pastContext = false
+
     @Option(name: [.customShort("r"), .long], help: "Repetitions.")
     var repetitions: Int = 5
 
@@ -47,9 +51,10 @@ struct BenchCommand: ParsableCommand {
             let program = loaded.plan.program
             let rowCounts = rows?.counts ?? []
             let needed = depth + rowCounts.reduce(max(promptLength, generatedLength), max)
-            guard needed <= program.contextLength else {
+            let positions = pastContext ? Limits.standard.contextLength : program.contextLength
+            guard needed <= positions else {
                 throw Failure(
-                    cause: "the tests need \(needed) positions, the model has \(program.contextLength)",
+                    cause: "the tests need \(needed) positions, the model has \(positions)",
                     remedy: "choose smaller -p, -n, -d or --rows", exitCode: 64)
             }
             if let count = rowCounts.first(where: { $0 > program.maximumOutputs }) {
@@ -58,7 +63,8 @@ struct BenchCommand: ParsableCommand {
                         "--rows \(count): the plan gives the logits of at most \(program.maximumOutputs) rows a step",
                     remedy: "choose fewer rows", exitCode: 64)
             }
-            let session = try loaded.engine.makeSession(contextLength: needed, cache: cache.kvCache?.element)
+            let session = try loaded.engine.makeSession(
+                contextLength: needed, cache: cache.kvCache?.element, pastContext: pastContext)
             let roofline = Roofline(
                 session: session, cache: cache.kvCache?.element, probe: try MachineProbe(loaded.engine))
             var kinds: [BenchTest.Kind] = []

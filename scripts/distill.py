@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Distils a model whose layers share attention weights, and writes what changed as an adapter for `lathe compile`.
+"""Distils a model whose attention does less than the original's, and writes what changed as an adapter for `lathe compile`.
 
-    .venv-train/bin/python scripts/distill_sharing.py CHECKPOINT ADAPTER --share-attention 15,25,27,29 --text FILE
+    .venv-train/bin/python scripts/distill.py CHECKPOINT ADAPTER --share-attention 15,25,27,29 --text FILE
+    .venv-train/bin/python scripts/distill.py CHECKPOINT ADAPTER --linearize 0-29 --window 128 --sinks 4 --text FILE
 
-Layers, donors, heads and the receivers' first output projections are those of `lathe compile --share-attention`. From
-there on every matrix of the layers from the first donor on gets a change of low rank, and the receivers' output projections
-change as a whole, so that the model's predictions come close to those of the original one: the mean KL divergence over
-all positions of the text is what Adam makes smaller. The checkpoint is a Llama in GGUF or a folder as transformers
-writes it; it is computed in float32.
+Which layers share attention weights, with which donors and heads, and the receivers' first output projections are those of
+`lathe compile --share-attention`; layers that are linearized attend through a window. From the first layer on that differs,
+every matrix gets a change of low rank, and the receivers' output projections change as a whole, so that the model's
+predictions come close to those of the original one: the mean KL divergence over all positions of the text is what Adam makes
+smaller. The checkpoint is a Llama in GGUF or a folder as transformers writes it; it is computed in float32.
 
 The adapter is safetensors as formats/adapter.md says. Training text must be held out of what the result is measured on.
 
@@ -63,9 +64,9 @@ def read_checkpoint(path: Path) -> tuple[dict, dict[str, torch.Tensor], object]:
         encoder = llama_files.tokenizer(reader)
     rope = settings.get("rope_parameters") or settings.get("rope_scaling") or {}
     if settings["model_type"] != "llama" or rope.get("rope_type", "default") != "default":
-        sys.exit("distill_sharing: only models of the Llama family with an unscaled rotary embedding")
+        sys.exit("distill: only models of the Llama family with an unscaled rotary embedding")
     if any(name.endswith(".bias") for name in tensors):
-        sys.exit("distill_sharing: biases are not trained here")
+        sys.exit("distill: biases are not trained here")
     return settings, tensors, encoder
 
 
@@ -95,6 +96,7 @@ class Model:
         angles = torch.outer(torch.arange(length).double(), frequencies)
         self.cosines, self.sines = angles.cos().float()[:, None], angles.sin().float()[:, None]
         self.mask = torch.full((length, length), -1e30).triu(1)
+        self.windows: dict[int, torch.Tensor] = {}
 
     def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
         return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + self.epsilon) * self.tensors[f"{name}.weight"]
@@ -107,8 +109,18 @@ class Model:
         """Query heads' matrices, stacked by the key head that they use."""
         return x.reshape(self.key_heads, -1, x.shape[-1])
 
-    def run(self, x: torch.Tensor, layers: range, receivers: dict, weights: dict, changes: dict) -> torch.Tensor:
+    def bound(self, layers: list[int], window: int, sinks: int) -> None:
+        """Lets layers of the student see their last positions and the first ones alone."""
+        positions = torch.arange(len(self.mask))
+        left_out = (positions[None] <= positions[:, None] - window) & (positions[None] >= sinks)
+        mask = self.mask.masked_fill(left_out, -1e30)
+        self.windows = {layer: mask for layer in layers}
+
+    def run(self, x: torch.Tensor, layers: range, receivers: dict, weights: dict, changes: dict,
+            windows: dict | None = None) -> torch.Tensor:
         """The residual stream [position, hidden] behind `layers`."""
+        windows = windows or {}
+
         def product(x: torch.Tensor, layer: int, matrix: str) -> torch.Tensor:
             name = matrix_name(layer, matrix)
             y = x @ weights.get(name, self.tensors[f"{name}.weight"]).T
@@ -127,7 +139,7 @@ class Model:
                 key = self.rotated(product(normal, layer, "k").view(-1, self.key_heads, self.dimensions))
                 scores = self.grouped(query.transpose(0, 1)) @ key.permute(1, 2, 0)
                 scores = scores.view(self.heads, len(x), len(x)) / math.sqrt(self.dimensions)
-                attention = torch.softmax(scores + self.mask, -1)
+                attention = torch.softmax(scores + windows.get(layer, self.mask), -1)
                 if layer in donors:
                     kept[layer] = attention
             mixed = (self.grouped(attention) @ value).view(self.heads, len(x), self.dimensions)
@@ -152,6 +164,8 @@ def divergence(found: torch.Tensor, expected: torch.Tensor) -> tuple[float, torc
 
 def start(options: argparse.Namespace) -> tuple[dict[int, dict], dict[str, torch.Tensor]]:
     """Receivers and their output projections, from a compile."""
+    if options.share_attention is None:
+        return {}, {}
     plan, report = options.adapter.with_suffix(".start.plan"), options.adapter.with_suffix(".start.json")
     calibration = ["--calibration", options.calibration] if options.calibration else []
     subprocess.run(
@@ -175,15 +189,18 @@ def start(options: argparse.Namespace) -> tuple[dict[int, dict], dict[str, torch
     return receivers, outputs
 
 
-def save(path: Path, receivers: dict[int, dict], outputs: dict, changes: dict[str, Change], origin: str) -> None:
+def save(path: Path, receivers: dict[int, dict], outputs: dict, changes: dict[str, Change],
+         windows: list[dict[str, int]], origin: str) -> None:
     from safetensors.torch import save_file
 
     tensors = {f"{name}.weight": value for name, value in outputs.items()}
     for name, change in changes.items():
         tensors |= {f"{name}.lora_A.weight": change.a, f"{name}.lora_B.weight": change.b}
     listed = [{key: receivers[layer][key] for key in ("layer", "donor", "head_map")} for layer in sorted(receivers)]
+    metadata = {"shared_attention": listed, "windows": windows}
     save_file({name: tensor.detach().half().contiguous() for name, tensor in tensors.items()}, path,
-              {"shared_attention": json.dumps(listed, separators=(",", ":")), "origin": origin})
+              {key: json.dumps(value, separators=(",", ":")) for key, value in metadata.items() if value}
+              | {"origin": origin})
 
 
 def trained_changes(tensors: dict, layers: range, receivers: dict, outputs: dict, rank: int) -> dict[str, Change]:
@@ -197,16 +214,16 @@ def trained_changes(tensors: dict, layers: range, receivers: dict, outputs: dict
     return changes
 
 
-def train(model: Model, chunks: torch.Tensor, receivers: dict, outputs: dict, changes: dict,
+def train(model: Model, chunks: torch.Tensor, first: int, receivers: dict, outputs: dict, changes: dict,
           options: argparse.Namespace) -> None:
-    first = min(receiver["donor"] for receiver in receivers.values())
     before, behind = range(first), range(first, model.layers)
     low = [part for change in changes.values() for part in (change.a, change.b)]
     whole = list(outputs.values())
     print(f"{len(chunks)} chunks of {options.length} tokens, {sum(part.numel() for part in low):,} weights of low rank, "
           f"{sum(value.numel() for value in whole):,} of output projections", file=sys.stderr, flush=True)
+    groups = [{"params": low, "rate": options.rate}, {"params": whole, "rate": options.output_rate}]
     optimizer = torch.optim.AdamW(
-        [{"params": low, "rate": options.rate}, {"params": whole, "rate": options.output_rate}],
+        [group for group in groups if group["params"]],
         betas=(0.9, 0.99), weight_decay=0.0)
     random = numpy.random.default_rng(options.seed)
     taught: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
@@ -224,7 +241,7 @@ def train(model: Model, chunks: torch.Tensor, receivers: dict, outputs: dict, ch
             expected = model.logits(expected)
         for group in optimizer.param_groups:
             group["lr"] = group["rate"] * min(1.0, (step + 1) / WARM_UP) * (1 - step / options.steps)
-        found = model.logits(model.run(x, behind, receivers, outputs, changes))
+        found = model.logits(model.run(x, behind, receivers, outputs, changes, model.windows))
         loss, gradient = divergence(found, expected)
         optimizer.zero_grad(set_to_none=True)
         found.backward(gradient)
@@ -236,11 +253,19 @@ def train(model: Model, chunks: torch.Tensor, receivers: dict, outputs: dict, ch
                   f"{time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 
 
+def layer_list(text: str) -> list[int]:
+    ends = [[int(end) for end in part.split("-")] for part in text.split(",")]
+    return [layer for part in ends for layer in range(part[0], part[-1] + 1)]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("adapter", type=Path)
-    parser.add_argument("--share-attention", required=True, help="receivers, as lathe compile takes them")
+    parser.add_argument("--share-attention", help="receivers, as lathe compile takes them")
+    parser.add_argument("--linearize", type=layer_list, default=[], help="layers with a window: A-B,C")
+    parser.add_argument("--window", type=int, default=128)
+    parser.add_argument("--sinks", type=int, default=4)
     parser.add_argument("--text", type=Path, required=True, help="plain text to train on")
     parser.add_argument("--calibration", type=Path, help="plain text for the compile; built-in text when left out")
     parser.add_argument("--steps", type=int, default=900)
@@ -251,6 +276,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--lathe", type=Path, default=Path(".build/release/lathe"))
     options = parser.parse_args()
+    if options.share_attention is None and not options.linearize:
+        parser.error("nothing to distil: neither --share-attention nor --linearize")
     options.lathe = options.lathe.resolve()
     options.adapter.parent.mkdir(parents=True, exist_ok=True)
     # Logits of 100 MB would be given back to the system, and cleared by it, at every step.
@@ -262,14 +289,16 @@ def main() -> None:
     ids = encoder.encode(options.text.read_text(encoding="utf-8"), add_special_tokens=False).ids
     chunks = torch.tensor(ids[:len(ids) // options.length * options.length]).view(-1, options.length)
     if len(chunks) == 0:
-        sys.exit(f"distill_sharing: {options.text} has fewer than {options.length} tokens")
+        sys.exit(f"distill: {options.text} has fewer than {options.length} tokens")
     receivers, outputs = start(options)
     outputs = {name: value.requires_grad_(True) for name, value in outputs.items()}
-    first = min(receiver["donor"] for receiver in receivers.values())
+    model.bound(options.linearize, options.window, options.sinks)
+    first = min([receiver["donor"] for receiver in receivers.values()] + options.linearize)
     changes = trained_changes(tensors, range(first, model.layers), receivers, outputs, options.rank)
-    train(model, chunks, receivers, outputs, changes, options)
-    save(options.adapter, receivers, outputs, changes,
-         f"distill_sharing.py --steps {options.steps} --rank {options.rank} --seed {options.seed}")
+    train(model, chunks, first, receivers, outputs, changes, options)
+    windows = [{"layer": layer, "length": options.window, "sinks": options.sinks} for layer in options.linearize]
+    save(options.adapter, receivers, outputs, changes, windows,
+         f"distill.py --steps {options.steps} --rank {options.rank} --seed {options.seed}")
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@ import Checkpoints
 import Models
 import Passes
 
-/// A model with the changes of an adapter, and what they cost where layers share attention weights.
+/// A model with the changes of an adapter, and what they cost where layers share attention weights or have windows.
 struct AdaptedModel {
     let model: Model
     let passReports: [PassReport]
     /// Nil where the adapter lets no layer share.
-    let report: SharingReport?
+    let sharing: SharingReport?
+    /// Nil where it gives no layer a window.
+    let linearization: LinearizationReport?
 
     /// Throws where the adapter is damaged or belongs to another model, or the text is no good.
     init(
@@ -18,14 +20,20 @@ struct AdaptedModel {
         let shared = try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
             try ShareAttention(adapter.spans).apply(to: original)
         }
+        let windows = Dictionary(uniqueKeysWithValues: adapter.windows.map { ($0.layer, $0.window) })
+        let linearized = try attempt(CompileError.linearization) { () throws(LinearizeAttentionError) in
+            try LinearizeAttention(windows.mapValues { .window($0) }).apply(to: shared.model)
+        }
         model = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in
-            var model = shared.model
+            var model = linearized.model
             try model.apply(adapter)
             return model
         }
-        let changes = PassReport(name: "adapt", summary: adapter.summary)
-        guard !adapter.receivers.isEmpty else {
-            (passReports, report) = ([changes], nil)
+        passReports =
+            (adapter.receivers.isEmpty ? [] : [shared.report]) + (windows.isEmpty ? [] : [linearized.report])
+            + [PassReport(name: "adapt", summary: adapter.summary)]
+        guard !adapter.receivers.isEmpty || !windows.isEmpty else {
+            (sharing, linearization) = (nil, nil)
             return
         }
         try original.checkFinite()
@@ -38,10 +46,13 @@ struct AdaptedModel {
         let reference = try HiddenStates(behind: original, heldOut)
         progress("comparing", 0.5)
         let states = try HiddenStates(behind: model, heldOut)
-        report = SharingReport(
-            original: original, shared: model,
-            measurement: try HeldOutMeasurement(of: states, by: head, beside: reference, by: head, on: heldOut))
-        passReports = [shared.report, changes]
+        let measurement = try HeldOutMeasurement(of: states, by: head, beside: reference, by: head, on: heldOut)
+        sharing =
+            adapter.receivers.isEmpty
+            ? nil : SharingReport(original: original, shared: model, measurement: measurement)
+        linearization =
+            windows.isEmpty
+            ? nil : LinearizationReport(original: original, linearized: model, search: nil, measurement: measurement)
     }
 }
 
