@@ -18,7 +18,7 @@ BENCH_OPTIONS ?=
 RELOCATIONS := $(shell getconf GNU_LIBC_VERSION | awk '$$2 >= 2.36 { \
 	print "-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs" }')
 
-.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality bench-packings bench-sharing
+.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality bench-packings bench-sharing bench-linearize
 .PHONY: distill-sharing distill-windows setup model eval-text clean FORCE
 .DEFAULT_GOAL := build
 
@@ -68,6 +68,10 @@ bench-packings: $(LATHE) $(MODEL)
 # Attention weights shared between layers: what each step costs and gives.
 bench-sharing: $(LATHE) $(MODEL) $(EVAL_TEXT)
 	python3 scripts/bench_sharing.py --lathe $(LATHE) --source $(MODEL) --text $(EVAL_TEXT) $(BENCH_OPTIONS)
+
+# Attention whose state does not grow: what it costs and gives.
+bench-linearize: $(LATHE) $(MODEL) $(EVAL_TEXT)
+	python3 scripts/bench_linearize.py --lathe $(LATHE) --source $(MODEL) --text $(EVAL_TEXT) $(BENCH_OPTIONS)
 
 # Distils a model with shared attention into an adapter, half an hour and more of 2 cores: RECEIVERS="15,25,27,29" DISTILL_OPTIONS="--steps
 # 900". Takes PyTorch from PyPI, 6 GB in .venv-train.
