@@ -54,10 +54,15 @@ OPCODES = {
     10: ("attend", [("projected", "b"), ("rotary", "b"), ("state", "s"), ("query_heads", "n"), ("query_norm", "o"),
                     ("key_norm", "o"), ("epsilon", "f"), ("scale", "f"), ("window", "n"), ("output", "b"),
                     ("sinks", "n")]),
+    12: ("attend_grouped", [("projected", "b"), ("rotary", "b"), ("state", "s"), ("query_heads", "n"), ("query_norm", "o"),
+                            ("key_norm", "o"), ("epsilon", "f"), ("alpha", "f"), ("group", "n"), ("convolution", "o"),
+                            ("output", "b")]),
     11: ("attend_shared", [("projected", "b"), ("state", "s"), ("donor", "s"), ("query_heads", "n"), ("output", "b")]),
 }
 
-STATES = ("keys_and_values", "values")
+STATES = ("keys_and_values", "values", "sums")
+# The kind of state that an instruction attends.
+ATTENDED = {"attend": "keys_and_values", "attend_shared": "values", "attend_grouped": "sums"}
 
 
 class Refused(Exception):
@@ -243,19 +248,29 @@ def read_head_maps(section, instructions):
     require(position == len(section), "the head maps have entries without an instruction")
 
 
-def check_attention(body, head, states):
+def check_attention(body, head, states, tensors):
     """Every state is attended once, and shared weights are those of the last attend."""
     require(not any(instruction["name"].startswith("attend") for instruction in head), "the head attends")
     attended, donor = set(), None
     for index, instruction in enumerate(body):
         if not instruction["name"].startswith("attend"):
             continue
-        state, heads, shares = instruction["state"], instruction["query_heads"], instruction["name"] == "attend_shared"
+        state, heads, name = instruction["state"], instruction["query_heads"], instruction["name"]
         require(state not in attended, f"instruction {index}: state {state} is attended twice")
         attended.add(state)
-        require(states[state]["kind"] == STATES[shares], f"instruction {index}: state {state} is of the other kind")
+        require(states[state]["kind"] == ATTENDED[name], f"instruction {index}: state {state} is of another kind")
         require(heads >= 1 and heads % states[state]["heads"] == 0, f"instruction {index}: {heads} query heads")
-        if not shares:
+        if name == "attend_grouped":
+            taps = 0
+            if instruction["convolution"] is not None:
+                convolution = tensors[instruction["convolution"]]
+                require(convolution["layout"] == "vector" and convolution["columns"] % heads == 0,
+                        f"instruction {index}: the convolution")
+                taps = convolution["columns"] // heads
+            require(1 <= instruction["group"] <= 240 - taps,
+                    f"instruction {index}: groups of {instruction['group']}, {taps} taps")
+            continue
+        if name == "attend":
             window, sinks = instruction["window"], instruction["sinks"]
             require(window < 1 << 31 and sinks <= 256, f"instruction {index}: a window of {window}, {sinks} sinks")
             require(window > 0 or sinks == 0, f"instruction {index}: sinks without a window")
@@ -301,6 +316,7 @@ def read_program(section, tensors):
         kind, heads, dimensions, element = struct.unpack_from("<4I", section, states_at + 16 * index)
         require(kind < len(STATES) and element in (0, 1, 2), f"state {index}: kind {kind}, element {element}", 69)
         require(heads >= 1 and dimensions >= 2 and dimensions % 2 == 0, f"state {index}: {heads} by {dimensions}")
+        require(element != 2 or kind != STATES.index("sums"), f"state {index}: sums in int8")
         require(element != 2 or dimensions % BLOCK == 0, f"state {index}: int8 with {dimensions} dimensions")
         states.append({"kind": STATES[kind], "heads": heads, "dimensions": dimensions,
                        "element": ("float16", "float32", "int8")[element]})
@@ -309,7 +325,7 @@ def read_program(section, tensors):
                     for i in range(body_count + head_count)]
     read_head_maps(section[maps_at:names_at], instructions)
     check_embeddings(instructions[:body_count], tensors, vocabulary)
-    check_attention(instructions[:body_count], instructions[body_count:], states)
+    check_attention(instructions[:body_count], instructions[body_count:], states, tensors)
     return {"buffers": buffers, "states": states, "body": instructions[:body_count],
             "head": instructions[body_count:], "logits": logits, "maximum_rows": maximum_rows,
             "maximum_outputs": maximum_outputs, "vocabulary_size": vocabulary, "context_length": context,

@@ -2,16 +2,13 @@
 extension InstructionVerifier {
     mutating func check(_ attention: SoftmaxAttention, at place: PlanError.Place) throws(PlanError) {
         try checkBodyOnly(at: place)
-        let state = try state(attention.state, holdsKeys: true, at: place)
+        let state = try state(attention.state, at: place) {
+            if case .keysAndValues = $0 { true } else { false }
+        }
         try checkProjected(attention.projected, state: state, queryHeads: attention.queryHeads, at: place)
         try checkFloat(attention.rotary, width: state.dimensions, at: place)
-        try checkVector(attention.queryNorm, count: state.dimensions, at: place)
-        try checkVector(attention.keyNorm, count: state.dimensions, at: place)
-        if attention.queryNorm != nil || attention.keyNorm != nil {
-            try checkEpsilon(attention.epsilon, at: place)
-        } else {
-            try checkFinite(attention.epsilon, at: place)
-        }
+        try checkNorms(
+            attention.queryNorm, attention.keyNorm, epsilon: attention.epsilon, dimensions: state.dimensions, at: place)
         try checkFinite(attention.scale, at: place)
         if let window = attention.window {
             guard window.length >= 1, window.length <= Int(Int32.max) else {
@@ -33,7 +30,7 @@ extension InstructionVerifier {
 
     mutating func check(_ attention: SharedAttention, at place: PlanError.Place) throws(PlanError) {
         try checkBodyOnly(at: place)
-        let state = try state(attention.state, holdsKeys: false, at: place)
+        let state = try state(attention.state, at: place) { if case .values = $0 { true } else { false } }
         // One donor's weights are kept at a time: those of the attention that computed the last ones.
         guard let donor, donor.state == attention.donor else {
             throw PlanError(
@@ -61,9 +58,51 @@ extension InstructionVerifier {
         try checkOutput(attention.output, queryHeads: queryHeads, state: state, at: place)
     }
 
+    mutating func check(_ attention: GroupedAttention, at place: PlanError.Place) throws(PlanError) {
+        try checkBodyOnly(at: place)
+        let state = try state(attention.state, at: place) { $0.holdsSums }
+        try checkProjected(attention.projected, state: state, queryHeads: attention.queryHeads, at: place)
+        try checkFloat(attention.rotary, width: state.dimensions, at: place)
+        try checkNorms(
+            attention.queryNorm, attention.keyNorm, epsilon: attention.epsilon, dimensions: state.dimensions, at: place)
+        try checkFinite(attention.alpha, at: place)
+        var taps = 0
+        if let convolution = attention.convolution {
+            let count = try vector(convolution, at: place)
+            guard count % attention.queryHeads == 0 else {
+                throw PlanError(
+                    .invalid, "every query head has as many taps", at: place, expected: .number(attention.queryHeads),
+                    found: .number(count))
+            }
+            taps = count / attention.queryHeads
+        }
+        guard attention.group >= 1, attention.group <= GroupedAttention.mostPositions,
+            taps <= GroupedAttention.mostPositions - attention.group
+        else {
+            throw PlanError(
+                .invalid, "a group and the taps of a head are at most 240 positions", at: place,
+                expected: .range(1, GroupedAttention.mostPositions - min(taps, GroupedAttention.mostPositions)),
+                found: .number(attention.group))
+        }
+        try attendOnce(attention.state, at: place)
+        try checkOutput(attention.output, queryHeads: attention.queryHeads, state: state, at: place)
+    }
+
+    private func checkNorms(
+        _ query: TensorIndex?, _ key: TensorIndex?, epsilon: Float, dimensions: Int, at place: PlanError.Place
+    ) throws(PlanError) {
+        try checkVector(query, count: dimensions, at: place)
+        try checkVector(key, count: dimensions, at: place)
+        if query != nil || key != nil {
+            try checkEpsilon(epsilon, at: place)
+        } else {
+            try checkFinite(epsilon, at: place)
+        }
+    }
+
     /// The state exists and is of the kind that the instruction takes.
     private func state(
-        _ index: StateIndex, holdsKeys: Bool, at place: PlanError.Place
+        _ index: StateIndex, at place: PlanError.Place, isTaken: (MixerState) -> Bool
     ) throws(PlanError) -> MixerState {
         guard program.states.indices.contains(index.value) else {
             throw PlanError(
@@ -71,10 +110,9 @@ extension InstructionVerifier {
                 found: .number(index.value))
         }
         let state = program.states[index.value]
-        guard state.holdsKeys == holdsKeys else {
+        guard isTaken(state) else {
             throw PlanError(
-                .invalid, "a state has keys where weights are computed, and none where they are shared", at: place,
-                found: .number(index.value))
+                .invalid, "a state is of the kind that the instruction takes", at: place, found: .number(index.value))
         }
         return state
     }

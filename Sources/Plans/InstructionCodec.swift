@@ -9,6 +9,7 @@ enum Opcode: UInt32, CaseIterable {
     case selectRows = 9
     case attend = 10
     case attendShared = 11
+    case attendGrouped = 12
 }
 
 extension Instruction {
@@ -66,6 +67,19 @@ extension Instruction {
             writer.number32(attention.state.value)
             writer.number32(attention.donor.value)
             writer.number32(attention.headMap.count)
+            writer.number32(attention.output.value)
+        case .attendGrouped(let attention):
+            writer.unsigned(Opcode.attendGrouped.rawValue)
+            writer.number32(attention.projected.value)
+            writer.number32(attention.rotary.value)
+            writer.number32(attention.state.value)
+            writer.number32(attention.queryHeads)
+            Instruction.encode(attention.queryNorm, to: &writer)
+            Instruction.encode(attention.keyNorm, to: &writer)
+            writer.float(attention.epsilon)
+            writer.float(attention.alpha)
+            writer.number32(attention.group)
+            Instruction.encode(attention.convolution, to: &writer)
             writer.number32(attention.output.value)
         case .gate(let input, let output):
             writer.unsigned(Opcode.gate.rawValue)
@@ -140,6 +154,15 @@ extension Instruction {
                 SharedAttention(
                     projected: projected, state: state, donor: donor, headMap: headMap,
                     output: try BufferIndex(&reader)))
+        case .attendGrouped:
+            self = .attendGrouped(
+                GroupedAttention(
+                    projected: try BufferIndex(&reader), rotary: try BufferIndex(&reader),
+                    state: StateIndex(try reader.number32()), queryHeads: try reader.number32(),
+                    queryNorm: try Instruction.optionalTensor(&reader),
+                    keyNorm: try Instruction.optionalTensor(&reader), epsilon: try reader.float(),
+                    alpha: try reader.float(), group: try reader.number32(),
+                    convolution: try Instruction.optionalTensor(&reader), output: try BufferIndex(&reader)))
         case .gate:
             self = .gate(input: try BufferIndex(&reader), output: try BufferIndex(&reader))
         case .selectRows:

@@ -27,6 +27,8 @@ extension Instruction {
                 ? BufferUses(reads: [input], updates: output) : BufferUses(reads: [input], writes: output)
         case .attend(let attention):
             BufferUses(reads: [attention.projected, attention.rotary], writes: attention.output)
+        case .attendGrouped(let attention):
+            BufferUses(reads: [attention.projected, attention.rotary], writes: attention.output)
         case .attendShared(let attention):
             BufferUses(reads: [attention.projected], writes: attention.output)
         }

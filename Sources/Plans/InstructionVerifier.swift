@@ -143,6 +143,8 @@ struct InstructionVerifier {
             try check(attention, at: place)
         case .attendShared(let attention):
             try check(attention, at: place)
+        case .attendGrouped(let attention):
+            try check(attention, at: place)
         case .gate(let input, let output):
             let half = try buffer(output, at: place)
             try checkFloat(input, width: 2 * half.width, at: place)

@@ -12,7 +12,7 @@ extension Program {
             switch instruction {
             case .attend(let attention): last = attention
             case .attendShared: if let last { donors[last.state.value] = last }
-            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: break
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .attendGrouped, .gate, .selectRows: break
             }
         }
         return donors

@@ -4,39 +4,52 @@ public enum MixerState: Sendable, Equatable {
     case keysAndValues(heads: Int, dimensions: Int, element: CacheElement)
     /// Values of attention that has its weights from another one, and so needs no keys.
     case values(heads: Int, dimensions: Int, element: CacheElement)
+    /// Keys and values of the last positions, and for each head the sum of the products of those before, dimensions times
+    /// dimensions f32 values, of grouped linear attention.
+    case sums(heads: Int, dimensions: Int, element: CacheElement)
 
     public var heads: Int {
         switch self {
-        case .keysAndValues(let heads, _, _), .values(let heads, _, _): heads
+        case .keysAndValues(let heads, _, _), .values(let heads, _, _), .sums(let heads, _, _): heads
         }
     }
 
     /// Values of a head.
     public var dimensions: Int {
         switch self {
-        case .keysAndValues(_, let dimensions, _), .values(_, let dimensions, _): dimensions
+        case .keysAndValues(_, let dimensions, _), .values(_, let dimensions, _), .sums(_, let dimensions, _):
+            dimensions
         }
     }
 
     public var element: CacheElement {
         switch self {
-        case .keysAndValues(_, _, let element), .values(_, _, let element): element
+        case .keysAndValues(_, _, let element), .values(_, _, let element), .sums(_, _, let element): element
         }
     }
 
     public var holdsKeys: Bool {
         switch self {
-        case .keysAndValues: true
+        case .keysAndValues, .sums: true
         case .values: false
         }
     }
 
-    /// The same state with elements of another type.
+    public var holdsSums: Bool {
+        switch self {
+        case .sums: true
+        case .keysAndValues, .values: false
+        }
+    }
+
+    /// The same state with elements of another type; sums are of floats, and stay as they are where that is int8.
     public func with(element: CacheElement) -> MixerState {
         switch self {
         case .keysAndValues(let heads, let dimensions, _):
             .keysAndValues(heads: heads, dimensions: dimensions, element: element)
         case .values(let heads, let dimensions, _): .values(heads: heads, dimensions: dimensions, element: element)
+        case .sums(let heads, let dimensions, let present):
+            .sums(heads: heads, dimensions: dimensions, element: element == .int8 ? present : element)
         }
     }
 
@@ -50,9 +63,18 @@ public enum MixerState: Sendable, Equatable {
     /// Bytes that the state takes for a number of positions; nil as for `headBytes`.
     public func byteCount(slots: Int) -> Int? {
         guard heads > 0, let head = headBytes(slots: slots) else { return nil }
+        guard let sums = sumBytes else { return nil }
         let both = head.keys.addingReportingOverflow(head.values)
-        let (bytes, overflow) = both.partialValue.multipliedReportingOverflow(by: heads)
-        return both.overflow || overflow ? nil : bytes
+        let all = both.partialValue.addingReportingOverflow(sums)
+        let (bytes, overflow) = all.partialValue.multipliedReportingOverflow(by: heads)
+        return both.overflow || all.overflow || overflow ? nil : bytes
+    }
+
+    /// Bytes of one head's sums, rounded up to 64; nil where that overflows.
+    public var sumBytes: Int? {
+        guard holdsSums else { return 0 }
+        guard dimensions >= 0, dimensions <= 1 << 24 else { return nil }
+        return (dimensions * dimensions * 4 + 63) / 64 * 64
     }
 
     /// Bytes that one position takes, without what rounding adds. The state has been verified.

@@ -206,6 +206,8 @@ public enum Instruction: Sendable, Equatable {
     case attend(SoftmaxAttention)
     /// Attention with the weights that the last `attend` computed, over the values of a state of its own.
     case attendShared(SharedAttention)
+    /// Grouped linear attention with the sums of a state, and the keys and values of its last positions.
+    case attendGrouped(GroupedAttention)
     /// SwiGLU over rows that hold gate | up; the output, half as wide, may be quantized.
     case gate(input: BufferIndex, output: BufferIndex)
     /// output[i] = input[row asked for i]: from the step's rows to the head's rows.
@@ -252,6 +254,7 @@ public struct Program: Sendable, Equatable {
     }
 
     /// The window through which each state is seen: that of its attention, or of its attention's donor; nil for everything.
+    /// Of a state with sums, what is not in them.
     /// The program's operands have been checked.
     public var windows: [AttentionWindow?] {
         var windows = [AttentionWindow?](repeating: nil, count: states.count)
@@ -259,10 +262,20 @@ public struct Program: Sendable, Equatable {
             switch instruction {
             case .attend(let attention): windows[attention.state.value] = attention.window
             case .attendShared(let attention): windows[attention.state.value] = windows[attention.donor.value]
+            case .attendGrouped(let attention):
+                let length = max(attention.group, attention.taps(in: self))
+                windows[attention.state.value] = AttentionWindow(length: length)
             case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: break
             }
         }
         return windows
+    }
+
+    /// Positions of a group of each state with sums; 0 for other states. The program's operands have been checked.
+    public var groups: [Int] {
+        var groups = [Int](repeating: 0, count: states.count)
+        for case .attendGrouped(let attention) in body { groups[attention.state.value] = attention.group }
+        return groups
     }
 
     /// Rows that a buffer of this kind has.

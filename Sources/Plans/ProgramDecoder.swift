@@ -2,6 +2,7 @@
 enum ProgramDecoder {
     static let keysAndValues: UInt32 = 0
     static let values: UInt32 = 1
+    static let sums: UInt32 = 2
     static let vector: UInt32 = 0
     static let matrix: UInt32 = 1
 
@@ -135,7 +136,7 @@ enum ProgramDecoder {
 
     private static func state(_ reader: inout ByteReader, index: Int) throws(PlanError) -> MixerState {
         let kind = try reader.unsigned32()
-        guard kind == keysAndValues || kind == values else {
+        guard [keysAndValues, values, sums].contains(kind) else {
             throw PlanError(.unsupported, "the kind of state is known", at: .state(index), found: .number(Int(kind)))
         }
         let heads = try reader.number32()
@@ -146,9 +147,11 @@ enum ProgramDecoder {
                 .unsupported, "the element type of the cache is known", at: .state(index),
                 found: .number(Int(elementNumber)))
         }
-        return kind == keysAndValues
-            ? .keysAndValues(heads: heads, dimensions: dimensions, element: element)
-            : .values(heads: heads, dimensions: dimensions, element: element)
+        return switch kind {
+        case keysAndValues: .keysAndValues(heads: heads, dimensions: dimensions, element: element)
+        case values: .values(heads: heads, dimensions: dimensions, element: element)
+        default: .sums(heads: heads, dimensions: dimensions, element: element)
+        }
     }
 
     private static func tensor(

@@ -30,7 +30,13 @@ enum ProgramEncoder {
             writer.zeros(4)
         }
         for state in program.states {
-            writer.unsigned(state.holdsKeys ? ProgramDecoder.keysAndValues : ProgramDecoder.values)
+            let kind =
+                switch state {
+                case .keysAndValues: ProgramDecoder.keysAndValues
+                case .values: ProgramDecoder.values
+                case .sums: ProgramDecoder.sums
+                }
+            writer.unsigned(kind)
             writer.number32(state.heads)
             writer.number32(state.dimensions)
             writer.unsigned(state.element.rawValue)

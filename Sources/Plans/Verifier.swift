@@ -86,6 +86,9 @@ struct Verifier {
                     .invalid, "the dimensions of a head with an int8 cache are a multiple of 32", at: place,
                     found: .number(dimensions))
             }
+            if state.holdsSums, state.element == .int8 {
+                throw PlanError(.invalid, "a state with sums is of floats", at: place)
+            }
             // Positions and both factors are at most 2^24 by standard limits, yet a caller may raise those.
             let slots = program.contextLength.addingReportingOverflow(program.maximumRows)
             guard !slots.overflow, let bytes = state.byteCount(slots: slots.partialValue) else {

@@ -1,6 +1,6 @@
 import Plans
 
-/// The operands of one attention, of either kind.
+/// The operands of one attention, of any kind.
 struct AttentionOperands {
     /// Where the weights come from.
     enum Weights {
@@ -30,6 +30,16 @@ struct AttentionOperands {
         isDonor = engine.donors[operands.state.value] != nil
     }
 
+    init(_ operands: GroupedAttention, engine: Engine) {
+        projected = operands.projected
+        state = operands.state
+        output = operands.output
+        queryHeads = operands.queryHeads
+        window = nil
+        weights = .computed(HeadOperands(operands, engine: engine))
+        isDonor = false
+    }
+
     /// Nil where there is no such donor, which no verified program has.
     init?(_ operands: SharedAttention, engine: Engine) {
         guard let donor = engine.donors[operands.donor.value] else { return nil }
@@ -43,15 +53,29 @@ struct AttentionOperands {
     }
 }
 
-/// What makes scores of the queries and keys of one `attend`, its vectors found.
+/// What makes scores of the queries and keys of one attention, its vectors found.
 struct HeadOperands {
-    let operands: SoftmaxAttention
+    let projected: BufferIndex
+    let rotary: BufferIndex
     let queryNorm: UnsafePointer<Float>?
     let keyNorm: UnsafePointer<Float>?
+    let epsilon: Float
+    /// Factor of the queries.
+    let scale: Float
+    /// Whether queries and keys are brought to length 1.
+    let isUnit: Bool
 
     init(_ operands: SoftmaxAttention, engine: Engine) {
-        self.operands = operands
+        (projected, rotary, epsilon) = (operands.projected, operands.rotary, operands.epsilon)
         queryNorm = engine.vector(operands.queryNorm)
         keyNorm = engine.vector(operands.keyNorm)
+        (scale, isUnit) = (operands.scale, false)
+    }
+
+    init(_ operands: GroupedAttention, engine: Engine) {
+        (projected, rotary, epsilon) = (operands.projected, operands.rotary, operands.epsilon)
+        queryNorm = engine.vector(operands.queryNorm)
+        keyNorm = engine.vector(operands.keyNorm)
+        (scale, isUnit) = (1, true)
     }
 }

@@ -12,6 +12,8 @@ struct AttentionScratchLayout {
     let scaled: Int
     let keys: Int
     let bounds: Int
+    let keyColumns: Int
+    let groupSums: Int
     let byteCount: Int
     /// Queries of the largest tile.
     let queries: Int
@@ -44,6 +46,10 @@ struct AttentionScratchLayout {
         // Visible sinks, first visible position and number of positions of each query, what is seen of a segment, and the
         // entries of one.
         bounds = place((5 * queries + AttentionTiling.segment) * 4)
+        // A slice of keys of a group, and what its products with the values add up to.
+        let slice = program.states.contains(where: \.holdsSums) ? Execution.slice : 0
+        keyColumns = place(slice * AttentionTiling.segment * 4)
+        groupSums = place(slice * rowBytes)
         byteCount = end
     }
 }
@@ -74,6 +80,11 @@ struct AttentionScratch {
     var sinks: UnsafeMutablePointer<UInt32> { firsts + 4 * layout.queries }
     /// Entries, and then slots, of a segment's positions.
     var slots: UnsafeMutablePointer<UInt32> { firsts + 5 * layout.queries }
+
+    /// Some dimensions of a group's keys, each a segment's length apart.
+    var keyColumns: UnsafeMutablePointer<Float> { floats(layout.keyColumns) }
+    /// Sums over a group for those dimensions.
+    var groupSums: UnsafeMutablePointer<Float> { floats(layout.groupSums) }
 
     /// The merged segments of the tile.
     func running(queries: Int) -> AttentionPartial { AttentionPartial(floats(layout.running), queries: queries) }

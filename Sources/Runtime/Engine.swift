@@ -22,6 +22,8 @@ public final class Engine: @unchecked Sendable {
     let headWritesLogitsOnce: Bool
     /// The attentions whose weights others use, at the index of their state.
     let donors: [SoftmaxAttention?]
+    /// The sizes of groups that attentions have, each once.
+    let groupSizes: [Int]
     /// Values of the vector that enters the first layer; nil where the program embeds at several widths, or never.
     let embeddingWidth: Int?
 
@@ -44,6 +46,7 @@ public final class Engine: @unchecked Sendable {
         }
         self.headWritesLogitsOnce = Engine.headWritesLogitsOnce(plan.program)
         self.donors = plan.program.donors
+        self.groupSizes = Set(plan.program.groups).subtracting([0]).sorted()
         self.embeddingWidth = Engine.embeddingWidth(of: plan.program)
         self.pool = try ThreadPool(threadCount: threadCount)
     }

@@ -32,7 +32,7 @@ extension Execution {
         let stride = cache.queryBytes
         var query = 0
         for row in tile.rows {
-            let source = floats(attention.operands.projected, row: row) + tile.keyHead * tile.group * dimensions
+            let source = floats(attention.projected, row: row) + tile.keyHead * tile.group * dimensions
             for head in 0..<tile.group {
                 let destination = UnsafeMutableRawPointer(scratch.queries + query * stride)
                 let isFloat = cache.element.packing.isFloat
@@ -40,7 +40,7 @@ extension Execution {
                 normalizeAndRotate(
                     source + head * dimensions, norm: attention.queryNorm, attention, row: row, dimensions, into: scaled
                 )
-                for dimension in 0..<dimensions { scaled[dimension] *= attention.operands.scale }
+                for dimension in 0..<dimensions { scaled[dimension] *= attention.scale }
                 if !isFloat {
                     engine.kernels.pointee.quantize_row(
                         scaled, dimensions, destination.assumingMemoryBound(to: UInt8.self))
@@ -177,7 +177,7 @@ extension Execution {
     }
 
     /// Scores of one row's queries with the keys of the scratch's first `count` entries, which rise.
-    private func scoreEntries(
+    func scoreEntries(
         _ tile: AttentionTile, _ queries: Range<Int>, count: Int, cache: borrowing KeyValueCache,
         _ scratch: AttentionScratch
     ) {
@@ -195,7 +195,7 @@ extension Execution {
     }
 
     /// Scores of the prepared `queries` with the keys of `slots`, whose first one is a multiple of 16: whole tiles.
-    private func score(
+    func score(
         _ tile: AttentionTile, _ queries: Range<Int>, slots: Range<Int>, cache: borrowing KeyValueCache,
         _ scratch: AttentionScratch, into scores: UnsafeMutablePointer<Float>, stride: Int
     ) {
@@ -216,7 +216,7 @@ extension Execution {
     }
 
     /// The values weighted with the weights in the scratch's scores; `values` says where those lie.
-    private func weigh(
+    func weigh(
         _ queries: Int, positions: Int, cache: borrowing KeyValueCache, _ scratch: AttentionScratch,
         into partial: AttentionPartial, _ values: (inout lathe_weighted_values) -> Void
     ) {

@@ -44,7 +44,7 @@ extension Execution {
         let rotated = session.scratch.attention(thread: thread).keys
         for row in rows {
             normalizeAndRotate(
-                floats(operands.operands.projected, row: row) + firstKey + tile.keyHead * dimensions,
+                floats(operands.projected, row: row) + firstKey + tile.keyHead * dimensions,
                 norm: operands.keyNorm, operands, row: row, dimensions,
                 into: rotated + (row - rows.lowerBound) * dimensions)
         }
@@ -58,11 +58,16 @@ extension Execution {
         _ dimensions: Int, into destination: UnsafeMutablePointer<Float>
     ) {
         if let norm {
-            kernels.rms_norm(values, norm, dimensions, attention.operands.epsilon, destination)
+            kernels.rms_norm(values, norm, dimensions, attention.epsilon, destination)
         } else {
             destination.update(from: values, count: dimensions)
         }
-        let table = floats(attention.operands.rotary, row: row)
+        let table = floats(attention.rotary, row: row)
         kernels.rotate(destination, dimensions / 2, table, table + dimensions / 2)
+        guard attention.isUnit else { return }
+        // RMSNorm leaves the square root of the dimensions as the length.
+        kernels.rms_norm(destination, nil, dimensions, GroupedAttention.unitEpsilon, destination)
+        let factor = 1 / Float(dimensions).squareRoot()
+        for dimension in 0..<dimensions { destination[dimension] *= factor }
     }
 }

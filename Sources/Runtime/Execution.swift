@@ -58,6 +58,8 @@ struct Execution {
             attend(AttentionOperands(attention, engine: engine))
         case .attendShared(let attention):
             if let operands = AttentionOperands(attention, engine: engine) { attend(operands) }
+        case .attendGrouped(let attention):
+            if let groups = session.step.groups[attention.group] { attend(attention, groups: groups) }
         case .gate(let input, let output):
             gate(input: input, output: output)
         case .selectRows(let input, let output):

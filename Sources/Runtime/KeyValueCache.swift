@@ -2,7 +2,7 @@ import Kernels
 import Plans
 
 /// The keys and values of one attention layer, or its values alone where it has its weights from another one: of the
-/// committed entries, and of the step under way (`CacheSlots`).
+/// committed entries, and of the step under way (`CacheSlots`). With groups, the sums of those that are complete besides.
 ///
 /// Per head, keys are a packed matrix (its rows the slots, its columns the dimensions) and values are rows (kernels.h), so
 /// that one head's cache is two sequential streams. Slots that were never written hold zeros: all of it is finite.
@@ -14,17 +14,25 @@ struct KeyValueCache: ~Copyable {
     /// Bytes that one position takes.
     let bytesPerPosition: Int
     let slots: CacheSlots
+    /// Positions of a group; 0 where there are no sums.
+    let group: Int
     private let keyTileBytes: Int
     private let valueBytes: Int
     private let headBytes: (keys: Int, values: Int)
+    private let sumBytes: Int
+    private let folded: UnsafeMutablePointer<Int>
     private let storage: PageStorage
 
     /// Slots of what `state` says. Throws `cacheElement` where the element does not allow the
     /// dimensions, or `outOfMemory`.
-    init(_ state: MixerState, slots: CacheSlots) throws(RuntimeError) {
+    init(_ state: MixerState, slots: CacheSlots, group: Int) throws(RuntimeError) {
         let sizes = try KeyValueCache.sizes(state, slots: slots.count)
         storage = try PageStorage(byteCount: sizes.byteCount)
         self.slots = slots
+        self.group = group
+        sumBytes = state.sumBytes ?? 0
+        folded = .allocate(capacity: 1)
+        folded.initialize(to: 0)
         heads = state.heads
         dimensions = state.dimensions
         element = state.element
@@ -33,6 +41,10 @@ struct KeyValueCache: ~Copyable {
         headBytes = sizes.head
         keyTileBytes = sizes.keyTile
         valueBytes = Int(lathe_value_bytes(state.element.packing.kernelPacking, state.dimensions))
+    }
+
+    deinit {
+        folded.deallocate()
     }
 
     private static func sizes(
@@ -47,7 +59,27 @@ struct KeyValueCache: ~Copyable {
         return (keyTile, head, byteCount)
     }
 
-    var byteCount: Int { heads * (headBytes.keys + headBytes.values) }
+    /// Whether what it takes does not grow with the sequence.
+    var isBounded: Bool { slots.isBounded || sumBytes > 0 }
+
+    var byteCount: Int { heads * (headBytes.keys + headBytes.values + sumBytes) }
+
+    /// Groups that are in the sums: those that were complete when the last step began.
+    var foldedGroups: Int {
+        get { folded.pointee }
+        nonmutating set { folded.pointee = newValue }
+    }
+
+    /// The sums of one head, dimensions of the key times dimensions of the value; they mean nothing before a group is in them.
+    func sums(head: Int) -> UnsafeMutablePointer<Float> {
+        (storage.base + heads * (headBytes.keys + headBytes.values) + head * sumBytes)
+            .assumingMemoryBound(to: Float.self)
+    }
+
+    /// Whether a sequence of which `entries` entries were ever written can go on behind `length` of them.
+    func canTruncate(to length: Int, of entries: Int) -> Bool {
+        slots.canTruncate(to: length, of: entries) && (length == 0 || foldedGroups * group <= length)
+    }
 
     /// Packed keys of one head from the tile of 16 slots that begins at `slot` on; the cache holds keys.
     func keys(head: Int, fromTileAt slot: Int = 0) -> UnsafeMutablePointer<UInt8> {

@@ -92,7 +92,7 @@ extension Instruction {
     fileprivate var isRowwise: Bool {
         switch self {
         case .rotaryTable, .normalize, .quantize, .gate, .selectRows: true
-        case .embed, .multiply, .attend, .attendShared: false
+        case .embed, .multiply, .attend, .attendShared, .attendGrouped: false
         }
     }
 }

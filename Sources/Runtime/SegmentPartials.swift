@@ -59,6 +59,7 @@ extension Program {
             switch instruction {
             case .attend(let attention): (queryHeads, index) = (attention.queryHeads, attention.state)
             case .attendShared(let attention): (queryHeads, index) = (attention.headMap.count, attention.state)
+            case .attendGrouped(let attention): (queryHeads, index) = (attention.queryHeads, attention.state)
             case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: continue
             }
             let state = states[index.value]

@@ -20,6 +20,7 @@ public final class Session {
     let scratch: ThreadScratch
     let partials: SegmentPartials
     let kept: KeptWeights
+    let groupSums: GroupSums
     /// Every thread's copies of what a few rows hold, `Engine.replicaBytes` each.
     let replicas: PageStorage
     /// Looks at logits as the head computes them, where only the most likely tokens are asked for.
@@ -45,6 +46,7 @@ public final class Session {
         scratch = try ThreadScratch(engine: engine)
         partials = try SegmentPartials(program: program, capacity: capacity)
         kept = try KeptWeights(program: program, capacity: capacity)
+        groupSums = try GroupSums(program: program)
     }
 
     /// Runs the body of the program over `rows`; their logits can be asked for until the next call.
@@ -65,7 +67,7 @@ public final class Session {
             }
             if let parent = row.parent, !(0..<index).contains(parent) { throw .badParent(row: index) }
         }
-        step = Step(committed: committed, rows: rows)
+        step = Step(committed: committed, rows: rows, groupSizes: engine.groupSizes)
         written = max(written, committed + rows.count)
         run(program.body)
     }
@@ -128,7 +130,7 @@ public final class Session {
     public func truncate(to length: Int) throws(RuntimeError) {
         let length = max(0, min(committed, length))
         guard caches.canTruncate(to: length, of: written) else { throw .forgotten(length: length) }
-        if length == 0 { written = 0 }
+        guard length > 0 else { return reset() }
         committed = length
         step = Step(committed: committed, rows: [])
     }
@@ -136,6 +138,7 @@ public final class Session {
     /// Forgets the sequence.
     public func reset() {
         (committed, written) = (0, 0)
+        caches.reset()
         step = Step(committed: 0, rows: [])
     }
 
@@ -179,9 +182,12 @@ private struct CacheList: ~Copyable {
     init(program: Program, element: CacheElement?, capacity: Int) throws(RuntimeError) {
         caches = .allocate(capacity: max(1, program.states.count))
         let rows = program.maximumRows
-        for (state, window) in zip(program.states, program.windows) {
+        let (windows, groups) = (program.windows, program.groups)
+        for (index, state) in program.states.enumerated() {
+            let window = windows[index]
             let slots = CacheSlots(window: window, entries: capacity + rows, maximumRows: rows)
-            let cache = try KeyValueCache(state.with(element: element ?? state.element), slots: slots)
+            let cache = try KeyValueCache(
+                state.with(element: element ?? state.element), slots: slots, group: groups[index])
             (caches + count).initialize(to: cache)
             count += 1
         }
@@ -194,13 +200,13 @@ private struct CacheList: ~Copyable {
 
     var bytesPerPosition: Int {
         var bytes = 0
-        for index in 0..<count where !caches[index].slots.isBounded { bytes += caches[index].bytesPerPosition }
+        for index in 0..<count where !caches[index].isBounded { bytes += caches[index].bytesPerPosition }
         return bytes
     }
 
     var constantBytes: Int {
         var bytes = 0
-        for index in 0..<count where caches[index].slots.isBounded { bytes += caches[index].byteCount }
+        for index in 0..<count where caches[index].isBounded { bytes += caches[index].byteCount }
         return bytes
     }
 
@@ -213,6 +219,10 @@ private struct CacheList: ~Copyable {
     }
 
     func canTruncate(to length: Int, of entries: Int) -> Bool {
-        (0..<count).allSatisfy { caches[$0].slots.canTruncate(to: length, of: entries) }
+        (0..<count).allSatisfy { caches[$0].canTruncate(to: length, of: entries) }
+    }
+
+    func reset() {
+        for index in 0..<count { caches[index].foldedGroups = 0 }
     }
 }

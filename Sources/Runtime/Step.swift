@@ -10,7 +10,10 @@ struct Step {
     /// chain, so that the row's slots are contiguous.
     let paths: [[Int]?]
 
-    init(committed: Int, rows: [Row]) {
+    /// For each size of groups in use where the rows stand among them.
+    private(set) var groups: [Int: StepGroups] = [:]
+
+    init(committed: Int, rows: [Row], groupSizes: [Int] = []) {
         self.committed = committed
         self.rows = rows
         var paths: [[Int]?] = []
@@ -26,6 +29,7 @@ struct Step {
             }
         }
         self.paths = paths
+        for size in groupSizes { groups[size] = StepGroups(step: self, group: size) }
     }
 
     /// Whether every row follows the one before it.

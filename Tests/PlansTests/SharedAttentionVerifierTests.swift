@@ -9,7 +9,7 @@ private typealias S = SharingPlan
     typealias Case = VerifierTests.Case
 
     private static let donor = "weights are those of the last attend before"
-    private static let kind = "a state has keys where weights are computed, and none where they are shared"
+    private static let kind = "a state is of the kind that the instruction takes"
     private static let once = "every state is attended once a step"
     private static let count = "weights are shared among equally many query heads"
     private static let map = "a head map names query heads of the donor"

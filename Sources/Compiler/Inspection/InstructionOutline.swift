@@ -59,6 +59,16 @@ public struct InstructionOutline: Sendable, Equatable {
                 ("scale", .number(attention.scale)), ("window", .count(attention.window?.length ?? 0)),
                 ("sinks", .count(attention.window?.sinks ?? 0)), ("output", .buffer(attention.output)),
             ]
+        case .attendGrouped(let attention):
+            operation = "attend grouped"
+            parts = [
+                ("projected", .buffer(attention.projected)), ("rotary", .buffer(attention.rotary)),
+                ("state", .state(attention.state)), ("query heads", .count(attention.queryHeads)),
+                ("query norm", attention.queryNorm.map(Operand.tensor)),
+                ("key norm", attention.keyNorm.map(Operand.tensor)), ("epsilon", .number(attention.epsilon)),
+                ("alpha", .number(attention.alpha)), ("group", .count(attention.group)),
+                ("convolution", attention.convolution.map(Operand.tensor)), ("output", .buffer(attention.output)),
+            ]
         case .attendShared(let attention):
             operation = "attend shared"
             parts = [

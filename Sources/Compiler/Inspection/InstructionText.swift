@@ -79,6 +79,7 @@ extension MixerState {
         switch self {
         case .keysAndValues: "keys and values"
         case .values: "values"
+        case .sums: "keys, values and sums"
         }
     }
 }

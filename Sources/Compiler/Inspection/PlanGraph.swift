@@ -51,7 +51,7 @@ enum GraphPalette {
         case .embed, .rotaryTable: "#efe9fb"
         case .normalize, .quantize: "#fdf6e0"
         case .multiply: "#e3f1fc"
-        case .attend, .attendShared: "#e4f5e6"
+        case .attend, .attendShared, .attendGrouped: "#e4f5e6"
         case .gate: "#fdeadd"
         case .selectRows: "#eef1f4"
         }

@@ -50,6 +50,7 @@ struct Roofline {
             switch instruction {
             case .attend(let operands): attention(operands.state, queryHeads: operands.queryHeads)
             case .attendShared(let operands): attention(operands.state, queryHeads: operands.headMap.count)
+            case .attendGrouped(let operands): attention(operands.state, queryHeads: operands.queryHeads)
             case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: nil
             }
         }

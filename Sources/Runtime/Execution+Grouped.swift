@@ -1,0 +1,234 @@
+import Kernels
+import Plans
+
+/// Grouped linear attention: what a row sees of its own group and of the last values is weighed position by position, as
+/// softmax attention does it; what the groups before give is one product with their sums.
+extension Execution {
+    func attend(_ attention: GroupedAttention, groups: StepGroups) {
+        session.withCache(attention.state) { cache in
+            let operands = AttentionOperands(attention, engine: engine)
+            let tiling = AttentionTiling(queryHeads: attention.queryHeads, keyHeads: cache.heads)
+            let rowCount = session.step.rows.count
+            if cache.foldedGroups < groups.complete {
+                fold(groups, cache: cache)
+                engine.pool.barrier(thread: thread)
+                if thread == 0 { cache.foldedGroups = groups.complete }
+            }
+            let storesInUnits = rowCount <= tiling.rows && session.step.isChain && groups.closings.isEmpty
+            if !storesInUnits {
+                storeKeysAndValues(operands, cache: cache)
+                engine.pool.barrier(thread: thread)
+            }
+            if !groups.closings.isEmpty {
+                close(groups, cache: cache)
+                engine.pool.barrier(thread: thread)
+            }
+            let (tiles, heads) = (tiling.tiles(of: rowCount), cache.heads)
+            forEachUnit(of: tiles * heads) { unit in
+                let first = unit / heads * tiling.rows
+                let tile = AttentionTile(
+                    rows: first..<min(first + tiling.rows, rowCount), keyHead: unit % heads, group: tiling.group)
+                if storesInUnits { store(operands, tile.rows, tile, cache: cache) }
+                attendTile(attention, operands, tile, groups, cache: cache)
+            }
+        }
+    }
+
+    /// Dimensions of keys whose sums are a unit of work.
+    static let slice = 16
+
+    /// Calls `body` with a head and some dimensions of its keys for all of them.
+    private func forEachSlice(_ cache: borrowing KeyValueCache, _ body: (Int, Range<Int>) -> Void) {
+        let dimensions = cache.dimensions
+        let slices = (dimensions + Execution.slice - 1) / Execution.slice
+        forEachUnit(of: cache.heads * slices) { unit in
+            let first = unit % slices * Execution.slice
+            body(unit / slices, first..<min(first + Execution.slice, dimensions))
+        }
+    }
+
+    /// Adds the groups that have been committed as a whole since the last step to the state's sums.
+    private func fold(_ groups: StepGroups, cache: borrowing KeyValueCache) {
+        let folded = cache.foldedGroups
+        forEachSlice(cache) { head, slice in
+            let sums = cache.sums(head: head)
+            for number in folded..<groups.complete {
+                add(
+                    group: number * groups.group..<(number + 1) * groups.group, to: number == 0 ? nil : sums,
+                    into: sums, head: head, slice, cache: cache
+                ) { $0 }
+            }
+        }
+    }
+
+    /// Finds what closing rows add up to.
+    private func close(_ groups: StepGroups, cache: borrowing KeyValueCache) {
+        let step = session.step
+        forEachSlice(cache) { head, slice in
+            for (index, closing) in groups.closings.enumerated() {
+                let start = step.keyCount(row: closing.row) - groups.group
+                add(
+                    group: start..<start + groups.group, to: base(closing.base, groups, head: head, cache: cache),
+                    into: session.groupSums.sums(index, head: head), head: head, slice, cache: cache
+                ) { step.entry(at: $0, of: closing.row) }
+            }
+        }
+    }
+
+    /// The sums behind a closing row, or the state's; nil where no group is complete.
+    private func base(
+        _ closing: Int?, _ groups: StepGroups, head: Int, cache: borrowing KeyValueCache
+    ) -> UnsafeMutablePointer<Float>? {
+        if let closing { return session.groupSums.sums(closing, head: head) }
+        return groups.complete > 0 ? cache.sums(head: head) : nil
+    }
+
+    /// sums[i][d] = base[i][d] + the sum over a group's positions of key[i] * value[d], for some i.
+    private func add(
+        group: Range<Int>, to base: UnsafeMutablePointer<Float>?, into sums: UnsafeMutablePointer<Float>, head: Int,
+        _ slice: Range<Int>, cache: borrowing KeyValueCache, entry: (Int) -> Int
+    ) {
+        let scratch = session.scratch.attention(thread: thread)
+        let (dimensions, stride) = (cache.dimensions, AttentionTiling.segment)
+        for (index, position) in group.enumerated() {
+            let slot = cache.slots.slot(of: entry(position))
+            scratch.slots[index] = UInt32(slot)
+            for dimension in slice {
+                scratch.keyColumns[(dimension - slice.lowerBound) * stride + index] = cache.key(
+                    head: head, slot: slot, dimension: dimension)
+            }
+        }
+        var operands = lathe_weighted_values()
+        operands.packing = cache.element.packing.kernelPacking
+        operands.dimensions = dimensions
+        operands.values = UnsafePointer(cache.values(head: head))
+        operands.slots = UnsafePointer(scratch.slots)
+        operands.count = group.count
+        operands.weights = UnsafePointer(scratch.keyColumns)
+        operands.weight_stride = stride
+        operands.queries = slice.count
+        operands.output = scratch.groupSums
+        operands.output_stride = dimensions
+        kernels.weigh_values(&operands)
+        for index in 0..<slice.count * dimensions {
+            let place = slice.lowerBound * dimensions + index
+            sums[place] = (base?[place] ?? 0) + scratch.groupSums[index]
+        }
+    }
+
+    /// A tile of rows: those that follow each other in one group together, any other by itself.
+    private func attendTile(
+        _ attention: GroupedAttention, _ operands: AttentionOperands, _ tile: AttentionTile, _ groups: StepGroups,
+        cache: borrowing KeyValueCache
+    ) {
+        let scratch = session.scratch.attention(thread: thread)
+        prepare(operands, tile, cache: cache, scratch)
+        let step = session.step
+        var first = tile.rows.lowerBound
+        while first < tile.rows.upperBound {
+            var end = first + 1
+            if step.paths[first] == nil {
+                let number = (step.keyCount(row: first) - 1) / groups.group
+                while end < tile.rows.upperBound, step.paths[end] == nil,
+                    (step.keyCount(row: end) - 1) / groups.group == number
+                { end += 1 }
+            }
+            attendRun(attention, tile, first..<end, groups, cache: cache, scratch)
+            first = end
+        }
+    }
+
+    /// Rows of one group whose paths hold the same entries as far as they go.
+    private func attendRun(
+        _ attention: GroupedAttention, _ tile: AttentionTile, _ rows: Range<Int>, _ groups: StepGroups,
+        cache: borrowing KeyValueCache, _ scratch: AttentionScratch
+    ) {
+        let (step, dimensions) = (session.step, cache.dimensions)
+        let (firstCount, lastCount) = (step.keyCount(row: rows.lowerBound), step.keyCount(row: rows.upperBound - 1))
+        let start = (firstCount - 1) / groups.group * groups.group
+        let taps = attention.taps(in: engine.program)
+        // Positions count from a multiple of 16, as the tiles of keys do.
+        let low = max(0, min(start, firstCount - taps)) / Packing.tileRows * Packing.tileRows
+        let count = lastCount - low
+        let firstQuery = (rows.lowerBound - tile.rows.lowerBound) * tile.group
+        let queries = firstQuery..<firstQuery + rows.count * tile.group
+        for index in 0..<count { scratch.slots[index] = UInt32(step.entry(at: low + index, of: rows.upperBound - 1)) }
+        if step.paths[rows.lowerBound] == nil {
+            cache.slots.forEachRun(of: low..<lastCount) { run, entry in
+                score(
+                    tile, queries, slots: run, cache: cache, scratch, into: scratch.scores + (entry - low),
+                    stride: AttentionTiling.segment)
+            }
+        } else {
+            scoreEntries(tile, queries, count: count, cache: cache, scratch)
+        }
+        for (index, query) in queries.enumerated() {
+            weighPositions(
+                scratch.scores + index * AttentionTiling.segment, from: low, count: count, groupStart: start,
+                position: step.keyCount(row: tile.row(of: query)) - 1,
+                taps: engine.vector(attention.convolution).map { $0 + tile.queryHead(of: query) * taps }, count: taps)
+        }
+        for index in 0..<count { scratch.slots[index] = UInt32(cache.slots.slot(of: Int(scratch.slots[index]))) }
+        let near = scratch.running(queries: tile.queries)
+        weigh(queries.count, positions: count, cache: cache, scratch, into: near) {
+            $0.values = UnsafePointer(cache.values(head: tile.keyHead))
+            $0.slots = UnsafePointer(scratch.slots)
+        }
+        let far = scratch.segment(queries: tile.queries)
+        let sums = base(groups.bases[rows.lowerBound], groups, head: tile.keyHead, cache: cache)
+        if let sums {
+            var operands = lathe_weighted_values()
+            operands.packing = LATHE_F32
+            operands.dimensions = dimensions
+            operands.values = UnsafeRawPointer(sums).assumingMemoryBound(to: UInt8.self)
+            operands.count = dimensions
+            operands.weights =
+                UnsafeRawPointer(scratch.queries).assumingMemoryBound(to: Float.self)
+                + queries.lowerBound * dimensions
+            operands.weight_stride = dimensions
+            operands.queries = queries.count
+            operands.output = far.outputs
+            operands.output_stride = dimensions
+            kernels.weigh_values(&operands)
+        }
+        let width = tile.group * dimensions
+        for (index, row) in rows.enumerated() {
+            writeSlice(attention.output, row: row, tile.keyHead * width..<(tile.keyHead + 1) * width) { output in
+                let (near, far) = (near.outputs + index * width, far.outputs + index * width)
+                for value in 0..<width {
+                    output[value] = sums == nil ? near[value] : near[value] + attention.alpha * far[value]
+                }
+            }
+        }
+    }
+
+    /// Makes weights of one query's scores for `count` positions from `low` on: max(0, score)² in the group that begins at
+    /// `groupStart`, 0 before it, and the taps of the last positions on top.
+    private func weighPositions(
+        _ scores: UnsafeMutablePointer<Float>, from low: Int, count: Int, groupStart: Int, position: Int,
+        taps: UnsafePointer<Float>?, count tapCount: Int
+    ) {
+        let (begin, end) = (max(0, groupStart - low), position + 1 - low)
+        for index in 0..<begin { scores[index] = 0 }
+        for index in begin..<end {
+            let score = max(0, scores[index])
+            scores[index] = score * score
+        }
+        for index in end..<max(end, count) { scores[index] = 0 }
+        guard let taps else { return }
+        for tap in max(0, tapCount - 1 - position)..<tapCount {
+            scores[end - tapCount + tap] += taps[tap]
+        }
+    }
+}
+
+extension KeyValueCache {
+    /// One element of a key; the cache is of floats.
+    fileprivate func key(head: Int, slot: Int, dimension: Int) -> Float {
+        let tile = UnsafeMutableRawPointer(keys(head: head, fromTileAt: slot))
+        let place = dimension * Packing.tileRows + slot % Packing.tileRows
+        return element == .float32
+            ? tile.assumingMemoryBound(to: Float.self)[place]
+            : lathe_f16_to_f32(tile.assumingMemoryBound(to: UInt16.self)[place])
+    }
+}
