@@ -2,7 +2,7 @@ import Checkpoints
 import Models
 import Passes
 
-/// A model with the changes of an adapter, and what they cost where layers share attention weights or have windows.
+/// A model with the changes of an adapter, and what they cost where layers share attention weights or are linearized.
 struct AdaptedModel {
     let model: Model
     let passReports: [PassReport]
@@ -20,9 +20,14 @@ struct AdaptedModel {
         let shared = try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
             try ShareAttention(adapter.spans).apply(to: original)
         }
-        let windows = Dictionary(uniqueKeysWithValues: adapter.windows.map { ($0.layer, $0.window) })
+        let windows = adapter.windows.map { ($0.layer, LinearizeAttention.Form.window($0.window)) }
+        let grouped = adapter.grouped.map { ($0.layer, LinearizeAttention.Form.grouped($0.attention)) }
+        let forms = Dictionary(windows + grouped) { first, _ in first }
         let linearized = try attempt(CompileError.linearization) { () throws(LinearizeAttentionError) in
-            try LinearizeAttention(windows.mapValues { .window($0) }).apply(to: shared.model)
+            if let layer = adapter.windows.first(where: { each in grouped.contains { $0.0 == each.layer } })?.layer {
+                throw .withoutWeights(layer: layer)
+            }
+            return try LinearizeAttention(forms).apply(to: shared.model)
         }
         model = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in
             var model = linearized.model
@@ -30,9 +35,9 @@ struct AdaptedModel {
             return model
         }
         passReports =
-            (adapter.receivers.isEmpty ? [] : [shared.report]) + (windows.isEmpty ? [] : [linearized.report])
+            (adapter.receivers.isEmpty ? [] : [shared.report]) + (forms.isEmpty ? [] : [linearized.report])
             + [PassReport(name: "adapt", summary: adapter.summary)]
-        guard !adapter.receivers.isEmpty || !windows.isEmpty else {
+        guard !adapter.receivers.isEmpty || !forms.isEmpty else {
             (sharing, linearization) = (nil, nil)
             return
         }
@@ -51,7 +56,7 @@ struct AdaptedModel {
             adapter.receivers.isEmpty
             ? nil : SharingReport(original: original, shared: model, measurement: measurement)
         linearization =
-            windows.isEmpty
+            forms.isEmpty
             ? nil : LinearizationReport(original: original, linearized: model, search: nil, measurement: measurement)
     }
 }

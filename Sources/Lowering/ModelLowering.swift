@@ -46,9 +46,9 @@ public struct ModelLowering: Sendable {
             var mixed: BufferIndex
             let output: Linear
             switch block.mixer {
-            case .softmaxAttention(let attention):
+            case .attention(let attention):
                 let lowered = try lower(attention, norm: block.mixerNorm, at: place, into: &builder)
-                donor = Donor(layer: index, state: lowered.state)
+                if attention.hasWeights { donor = Donor(layer: index, state: lowered.state) }
                 (mixed, output) = (lowered.mixed, attention.output)
             case .sharedAttention(let attention):
                 guard let donor, donor.layer == attention.donor else {
@@ -91,27 +91,47 @@ public struct ModelLowering: Sendable {
 
     /// Returns the buffer of what the heads return, before the output projection, and the state of keys and values.
     private func lower(
-        _ attention: Models.SoftmaxAttention, norm: Norm, at place: BlockPlace, into builder: inout ProgramBuilder
+        _ attention: Attention, norm: Norm, at place: BlockPlace, into builder: inout ProgramBuilder
     ) throws(LoweringError) -> (mixed: BufferIndex, state: StateIndex) {
         let name = "\(place.name).attention"
         let projected = try normalizeAndMultiply(
             [attention.query, attention.key, attention.value], norm: norm, input: place.hidden, name: name,
             outputName: "projected", into: &builder)
-        let state = builder.state(
-            .keysAndValues(
-                heads: attention.keyHeads, dimensions: attention.dimensions, element: precision.cacheElement))
+        let (heads, dimensions) = (attention.keyHeads, attention.dimensions)
+        let state: StateIndex
+        switch attention.form {
+        case .softmax:
+            state = builder.state(
+                .keysAndValues(heads: heads, dimensions: dimensions, element: precision.cacheElement))
+        case .grouped:
+            state = builder.state(.sums(heads: heads, dimensions: dimensions, element: precision.cacheElement))
+        }
         let mixed = self.mixed(
             attention.output, queryHeads: attention.queryHeads, keyHeads: attention.keyHeads, name: name, into: &builder
         )
-        builder.append(
-            .attend(
-                Plans.SoftmaxAttention(
-                    projected: projected, rotary: place.rotary, state: state, queryHeads: attention.queryHeads,
-                    queryNorm: try builder.vector("\(name).query_norm", attention.queryNorm?.values),
-                    keyNorm: try builder.vector("\(name).key_norm", attention.keyNorm?.values),
-                    epsilon: attention.queryNorm?.epsilon ?? norm.epsilon, scale: attention.scale,
-                    window: attention.window.map { Plans.AttentionWindow(length: $0.length, sinks: $0.sinks) },
-                    output: mixed)))
+        let queryNorm = try builder.vector("\(name).query_norm", attention.queryNorm?.values)
+        let keyNorm = try builder.vector("\(name).key_norm", attention.keyNorm?.values)
+        let epsilon = attention.queryNorm?.epsilon ?? norm.epsilon
+        switch attention.form {
+        case .softmax(let scale, let window):
+            builder.append(
+                .attend(
+                    SoftmaxAttention(
+                        projected: projected, rotary: place.rotary, state: state, queryHeads: attention.queryHeads,
+                        queryNorm: queryNorm, keyNorm: keyNorm, epsilon: epsilon, scale: scale,
+                        window: window.map { Plans.AttentionWindow(length: $0.length, sinks: $0.sinks) },
+                        output: mixed)))
+        case .grouped(let grouped):
+            let taps = grouped.taps.flatMap { $0 }
+            builder.append(
+                .attendGrouped(
+                    Plans.GroupedAttention(
+                        projected: projected, rotary: place.rotary, state: state, queryHeads: attention.queryHeads,
+                        queryNorm: queryNorm, keyNorm: keyNorm, epsilon: epsilon, alpha: grouped.alpha,
+                        group: grouped.group,
+                        convolution: try builder.vector("\(name).convolution", taps.isEmpty ? nil : taps),
+                        output: mixed)))
+        }
         return (mixed, state)
     }
 

@@ -17,6 +17,12 @@ public struct Adapter: Sendable {
         public let window: AttentionWindow
     }
 
+    /// A layer of grouped linear attention.
+    public struct Grouped: Sendable, Equatable {
+        public let layer: Int
+        public let attention: GroupedAttention
+    }
+
     /// What becomes of a matrix.
     enum Change: Sendable {
         case added(LowRankMatrix)
@@ -36,6 +42,8 @@ public struct Adapter: Sendable {
     public let receivers: [Receiver]
     /// In the order of their layers.
     public let windows: [Windowed]
+    /// In the order of their layers.
+    public let grouped: [Grouped]
     let entries: [Entry]
     private let file: AdapterFile
 
@@ -50,8 +58,9 @@ public struct Adapter: Sendable {
         self.file = file
         receivers = try Adapter.receivers(file)
         windows = try Adapter.windows(file)
-        entries = try Adapter.entries(file)
-        guard !receivers.isEmpty || !windows.isEmpty || !entries.isEmpty else {
+        grouped = try Adapter.grouped(file)
+        entries = try Adapter.entries(file, besides: grouped.map { Adapter.convolution($0.layer) })
+        guard !receivers.isEmpty || !windows.isEmpty || !grouped.isEmpty || !entries.isEmpty else {
             throw CheckpointError(.damaged, file: file.path, expected: "changes of matrices", found: "none")
         }
         try file.checkUnchanged()
@@ -111,12 +120,43 @@ public struct Adapter: Sendable {
         return windows
     }
 
-    private static func entries(_ file: AdapterFile) throws(CheckpointError) -> [Entry] {
+    private static func grouped(_ file: AdapterFile) throws(CheckpointError) -> [Grouped] {
+        guard let text = file.metadata["grouped_attention"] else { return [] }
+        func damaged(_ found: String) -> CheckpointError {
+            CheckpointError(
+                .damaged, file: file.path, at: .key("grouped_attention"),
+                expected: "layers with a group and an alpha each, in order", found: found)
+        }
+        guard let elements = try JSON(parsing: text.utf8, file: file.path).array else { throw damaged("no array") }
+        var grouped: [Grouped] = []
+        for element in elements {
+            guard let layer = element["layer"]?.integer, let group = element["group"]?.integer,
+                let alpha = element["alpha"]?.number
+            else { throw damaged("something else") }
+            guard layer > grouped.last?.layer ?? -1 else { throw damaged("layer \(layer) out of order") }
+            var attention = GroupedAttention(group: group, alpha: Float(alpha))
+            if let taps = file.listing.first(where: { $0.name == convolution(layer) }) {
+                let matrix = try file.matrix(taps)
+                attention.taps = (0..<matrix.rows).map {
+                    Array(matrix.values[$0 * matrix.columns..<($0 + 1) * matrix.columns])
+                }
+            }
+            grouped.append(Grouped(layer: layer, attention: attention))
+        }
+        return grouped
+    }
+
+    /// The name of a layer's taps: query heads x taps.
+    private static func convolution(_ layer: Int) -> String { "model.layers.\(layer).self_attn.convolution.weight" }
+
+    private static func entries(
+        _ file: AdapterFile, besides others: [String]
+    ) throws(CheckpointError) -> [Entry] {
         let names = TensorNames(isGGUF: false)
         var byName: [String: TensorListing] = [:]
         for tensor in file.listing { byName[tensor.name] = tensor }
         var entries: [Entry] = []
-        for tensor in file.listing {
+        for tensor in file.listing where !others.contains(tensor.name) {
             guard let (layer, part) = place(tensor.name, names) else {
                 throw file.error(
                     .unsupported, tensor, expected: "a matrix of a layer's attention or feed-forward, or its factors",

@@ -119,7 +119,7 @@ struct DecoderReader {
         func norm(_ part: TensorNames.Part, _ count: Int) throws(ModelError) -> Norm {
             Norm(weight: try used.vector(names.weight(part, layer), count: count), epsilon: epsilon)
         }
-        let attention = SoftmaxAttention(
+        let attention = Attention(
             queryHeads: queryHeads, keyHeads: keyHeads, dimensions: dimensions,
             query: try linear(.query, queryRows, hiddenSize, bias: inputBias, heads: queryHeads),
             key: try linear(.key, keyRows, hiddenSize, bias: inputBias, heads: keyHeads),
@@ -127,10 +127,11 @@ struct DecoderReader {
             output: try linear(.attentionOutput, hiddenSize, queryRows, bias: outputBias),
             queryNorm: normalizesHeads ? try norm(.queryNorm, dimensions) : nil,
             keyNorm: normalizesHeads ? try norm(.keyNorm, dimensions) : nil,
-            scale: 1 / Float(dimensions).squareRoot(), window: windows[layer].map { AttentionWindow(length: $0) })
+            form: .softmax(
+                scale: 1 / Float(dimensions).squareRoot(), window: windows[layer].map { AttentionWindow(length: $0) }))
         let bias: Bool? = settings.isGGUF ? nil : feedForwardBiases
         return Block(
-            mixerNorm: try norm(.mixerNorm, hiddenSize), mixer: .softmaxAttention(attention),
+            mixerNorm: try norm(.mixerNorm, hiddenSize), mixer: .attention(attention),
             feedForwardNorm: try norm(.feedForwardNorm, hiddenSize),
             feedForward: .gated(
                 gate: try linear(.gate, feedForwardSize, hiddenSize, bias: bias),

@@ -37,10 +37,10 @@ extension Block {
     fileprivate subscript(part: TensorNames.Part) -> Weight? {
         get {
             switch (part, mixer, feedForward) {
-            case (.query, .softmaxAttention(let attention), _): attention.query.weight
-            case (.key, .softmaxAttention(let attention), _): attention.key.weight
-            case (.value, .softmaxAttention(let attention), _): attention.value.weight
-            case (.attentionOutput, .softmaxAttention(let attention), _): attention.output.weight
+            case (.query, .attention(let attention), _): attention.query.weight
+            case (.key, .attention(let attention), _): attention.key.weight
+            case (.value, .attention(let attention), _): attention.value.weight
+            case (.attentionOutput, .attention(let attention), _): attention.output.weight
             case (.value, .sharedAttention(let attention), _): attention.value.weight
             case (.attentionOutput, .sharedAttention(let attention), _): attention.output.weight
             case (.gate, _, .gated(let gate, _, _)): gate.weight
@@ -52,7 +52,7 @@ extension Block {
         set {
             guard let newValue else { return }
             switch mixer {
-            case .softmaxAttention(var attention):
+            case .attention(var attention):
                 switch part {
                 case .query: attention.query.weight = newValue
                 case .key: attention.key.weight = newValue
@@ -60,7 +60,7 @@ extension Block {
                 case .attentionOutput: attention.output.weight = newValue
                 default: break
                 }
-                mixer = .softmaxAttention(attention)
+                mixer = .attention(attention)
             case .sharedAttention(var attention):
                 switch part {
                 case .value: attention.value.weight = newValue

@@ -47,12 +47,19 @@ public struct Block: Sendable {
 
 /// How a layer mixes positions.
 public enum Mixer: Sendable {
-    case softmaxAttention(SoftmaxAttention)
+    case attention(Attention)
     case sharedAttention(SharedAttention)
 }
 
-/// Softmax attention with grouped-query heads.
-public struct SoftmaxAttention: Sendable {
+/// Attention with queries, keys and values of its own, in grouped-query heads.
+public struct Attention: Sendable {
+    /// What becomes of queries and keys.
+    public enum Form: Sendable, Hashable {
+        /// The softmax of their products times `scale`, over a window, or over every position up to a row's own.
+        case softmax(scale: Float, window: AttentionWindow?)
+        case grouped(GroupedAttention)
+    }
+
     public var queryHeads: Int
     public var keyHeads: Int
     /// Values a head.
@@ -64,14 +71,11 @@ public struct SoftmaxAttention: Sendable {
     /// RMSNorm of each query head and key head before the rotation (Qwen3).
     public var queryNorm: Norm?
     public var keyNorm: Norm?
-    /// What scores are multiplied by.
-    public var scale: Float
-    /// Nil where a row sees every position up to its own.
-    public var window: AttentionWindow?
+    public var form: Form
 
     public init(
         queryHeads: Int, keyHeads: Int, dimensions: Int, query: Linear, key: Linear, value: Linear, output: Linear,
-        queryNorm: Norm?, keyNorm: Norm?, scale: Float, window: AttentionWindow?
+        queryNorm: Norm?, keyNorm: Norm?, form: Form
     ) {
         self.queryHeads = queryHeads
         self.keyHeads = keyHeads
@@ -82,8 +86,33 @@ public struct SoftmaxAttention: Sendable {
         self.output = output
         self.queryNorm = queryNorm
         self.keyNorm = keyNorm
-        self.scale = scale
-        self.window = window
+        self.form = form
+    }
+
+    /// The window of a softmax; nil where a row sees every position up to its own, and for other forms.
+    public var window: AttentionWindow? {
+        if case .softmax(_, let window) = form { window } else { nil }
+    }
+
+    /// Whether there are weights that other layers could use.
+    public var hasWeights: Bool {
+        if case .softmax = form { true } else { false }
+    }
+}
+
+/// Grouped linear attention with a causal convolution (You et al. 2024, in the released form): queries and keys of length 1,
+/// max(0, q·k)² within a group of positions, `alpha` times the sum over the groups before, and taps on the last values.
+public struct GroupedAttention: Sendable, Hashable {
+    /// Positions of a group.
+    public var group: Int
+    public var alpha: Float
+    /// For each query head the factors of the last values, that of the row's own last: equally many, or none.
+    public var taps: [[Float]]
+
+    public init(group: Int, alpha: Float, taps: [[Float]] = []) {
+        self.group = group
+        self.alpha = alpha
+        self.taps = taps
     }
 }
 

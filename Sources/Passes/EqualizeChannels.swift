@@ -49,14 +49,14 @@ public struct EqualizeChannels: Sendable {
 
     private func apply(_ factors: Factors, to block: inout Block) {
         switch block.mixer {
-        case .softmaxAttention(var attention):
+        case .attention(var attention):
             if let projection = factors.projection {
                 multiplyColumns(&attention.query, by: projection)
                 multiplyColumns(&attention.key, by: projection)
             }
             let channels = attention.valueChannels
             apply(factors, norm: &block.mixerNorm, value: &attention.value, output: &attention.output, channels)
-            block.mixer = .softmaxAttention(attention)
+            block.mixer = .attention(attention)
         case .sharedAttention(var attention):
             let channels = attention.valueChannels
             apply(factors, norm: &block.mixerNorm, value: &attention.value, output: &attention.output, channels)
@@ -106,7 +106,7 @@ public struct EqualizeChannels: Sendable {
     }
 }
 
-extension SoftmaxAttention {
+extension Attention {
     /// For each input of the output projection, the row of the value projection that it comes from.
     public var valueChannels: [Int] {
         channels(ofValues: keyHeads, in: queryHeads, dimensions: dimensions)

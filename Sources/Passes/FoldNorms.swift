@@ -20,9 +20,9 @@ public struct FoldNorms: Sendable {
         for index in model.blocks.indices {
             var block = model.blocks[index]
             switch block.mixer {
-            case .softmaxAttention(var attention):
+            case .attention(var attention):
                 if fold(&block.mixerNorm, into: [\.query, \.key, \.value], of: &attention) { folded += 1 }
-                block.mixer = .softmaxAttention(attention)
+                block.mixer = .attention(attention)
             case .sharedAttention(var attention):
                 if fold(&block.mixerNorm, into: [\.value], of: &attention) { folded += 1 }
                 block.mixer = .sharedAttention(attention)

@@ -8,6 +8,8 @@ public struct LinearizeAttention: Sendable {
     public enum Form: Sendable, Hashable {
         /// Softmax over the last positions and the first ones (Xiao et al. 2023): what every other form must beat.
         case window(AttentionWindow)
+        /// Grouped linear attention with a convolution (You et al. 2024): a model has to be trained or fitted for it.
+        case grouped(GroupedAttention)
     }
 
     /// By layer.
@@ -30,18 +32,30 @@ public struct LinearizeAttention: Sendable {
             guard model.blocks.indices.contains(layer) else {
                 throw .noSuchLayer(layer, layers: model.blocks.count)
             }
-            guard case .softmaxAttention(var attention) = model.blocks[layer].mixer else {
-                throw .withoutWeights(layer: layer)
-            }
+            guard case .attention(var attention) = model.blocks[layer].mixer,
+                case .softmax(let scale, let present) = attention.form
+            else { throw .withoutWeights(layer: layer) }
             switch form {
             case .window(let window):
                 try check(window, contextLength: model.contextLength)
-                if let present = attention.window, present.length <= window.length {
+                if let present, present.length <= window.length {
                     throw .hasWindow(layer: layer, length: present.length)
                 }
-                attention.window = window
+                attention.form = .softmax(scale: scale, window: window)
+            case .grouped(let grouped):
+                let taps = grouped.taps.first?.count ?? 0
+                guard grouped.group >= 1, grouped.group <= LinearizeAttention.mostPositions,
+                    taps <= LinearizeAttention.mostPositions - grouped.group, grouped.alpha.isFinite
+                else { throw .group(grouped.group, taps: taps) }
+                guard grouped.taps.isEmpty || grouped.taps.count == attention.queryHeads,
+                    grouped.taps.allSatisfy({ $0.count == taps })
+                else { throw .taps(layer: layer, heads: attention.queryHeads) }
+                if let user = model.blocks.firstIndex(where: { $0.donor == layer }) {
+                    throw .isDonor(layer: layer, receiver: user)
+                }
+                attention.form = .grouped(grouped)
             }
-            changed.blocks[layer].mixer = .softmaxAttention(attention)
+            changed.blocks[layer].mixer = .attention(attention)
         }
         return (changed, PassReport(name: "linearize", summary: summary))
     }
@@ -58,6 +72,9 @@ public struct LinearizeAttention: Sendable {
     /// First positions that a window keeps at the most (formats/plan.md, "attend").
     public static let mostSinks = 256
 
+    /// Positions of a group and taps of a head together at the most (formats/plan.md, "attend grouped").
+    public static let mostPositions = 240
+
     private var summary: String {
         guard !forms.isEmpty else { return "no layer" }
         let byForm = Dictionary(grouping: forms.keys) { forms[$0]?.text ?? "" }
@@ -73,7 +90,16 @@ extension LinearizeAttention.Form {
         switch self {
         case .window(let window):
             "a window of \(window.length)" + (window.sinks > 0 ? " and \(window.sinks) sinks" : "")
+        case .grouped(let grouped):
+            "groups of \(grouped.group)" + (grouped.taps.first.map { " and \($0.count) taps" } ?? "")
         }
+    }
+}
+
+extension Block {
+    /// The layer whose attention weights this one uses.
+    fileprivate var donor: Int? {
+        if case .sharedAttention(let attention) = mixer { attention.donor } else { nil }
     }
 }
 

@@ -11,17 +11,29 @@ public enum LinearizeAttentionError: Error, Equatable {
     /// The layer's own window is no longer than the one asked for.
     case hasWindow(layer: Int, length: Int)
 
+    /// A group of no positions, or more of them and taps than there may be, or a factor that is not finite.
+    case group(Int, taps: Int)
+    /// Taps are not equally many for each query head.
+    case taps(layer: Int, heads: Int)
+    /// Another layer uses the attention weights of a layer that would have none.
+    case isDonor(layer: Int, receiver: Int)
+
     /// One line of cause.
     public var cause: String {
         switch self {
         case .noSuchLayer(let layer, let layers):
             "layer \(layer) cannot be linearized: the model has layers 0-\(layers - 1)"
         case .withoutWeights(let layer):
-            "layer \(layer) cannot be linearized: it uses the attention weights of another layer"
+            "layer \(layer) cannot be linearized: it has no attention weights of its own"
         case .window(let length, let sinks): "attention cannot have a window of \(length) with \(sinks) sinks"
         case .reachesEverything(let length, let sinks, let contextLength):
             "a window of \(length) with \(sinks) sinks leaves nothing of a context of \(contextLength) out"
         case .hasWindow(let layer, let length): "layer \(layer) has a window of \(length) already"
+        case .group(let group, let taps):
+            "attention cannot have groups of \(group) with \(taps) taps"
+        case .taps(let layer, let heads): "layer \(layer) has not as many taps for each of \(heads) query heads"
+        case .isDonor(let layer, let receiver):
+            "layer \(layer) cannot have grouped attention: layer \(receiver) uses its attention weights"
         }
     }
 
@@ -29,18 +41,23 @@ public enum LinearizeAttentionError: Error, Equatable {
     public var remedy: String {
         switch self {
         case .noSuchLayer: "name layers of this model, counted from 0"
-        case .withoutWeights: "name the layer whose weights it uses: both change together"
+        case .withoutWeights: "leave it out, or name the layer whose weights it uses: both change together"
         case .window: "choose a window of 1 or more and at most \(LinearizeAttention.mostSinks) sinks"
         case .reachesEverything: "choose a shorter window"
         case .hasWindow: "choose a shorter window, or leave the layer out"
+        case .group:
+            "choose a group of 1 or more, of at most \(LinearizeAttention.mostPositions) positions with the taps"
+        case .taps: "the adapter is damaged, or was made for another model"
+        case .isDonor: "choose spans that do not cross this layer"
         }
     }
 
     /// The process exit code that stands for this error.
     public var exitCode: Int32 {
         switch self {
-        case .noSuchLayer, .window, .reachesEverything: 64
-        case .withoutWeights, .hasWindow: 69
+        case .noSuchLayer, .window, .reachesEverything, .group: 64
+        case .taps: 65
+        case .withoutWeights, .hasWindow, .isDonor: 69
         }
     }
 }

@@ -83,16 +83,16 @@ public struct ShareAttention: Sendable {
         }
     }
 
-    private func attention(of layer: Int, in model: Model) throws(ShareAttentionError) -> SoftmaxAttention {
+    private func attention(of layer: Int, in model: Model) throws(ShareAttentionError) -> Attention {
         switch model.blocks[layer].mixer {
-        case .softmaxAttention(let attention): return attention
-        case .sharedAttention: throw .withoutWeights(layer: layer)
+        case .attention(let attention) where attention.hasWeights: return attention
+        case .attention, .sharedAttention: throw .withoutWeights(layer: layer)
         }
     }
 
     /// The receiver can stand in the donor's place.
     private func checkLikeness(
-        of receiver: SoftmaxAttention, in layer: Int, to donor: SoftmaxAttention, in donorLayer: Int
+        of receiver: Attention, in layer: Int, to donor: Attention, in donorLayer: Int
     ) throws(ShareAttentionError) {
         let properties: [(name: String, found: Int?, expected: Int?)] = [
             ("query heads", receiver.queryHeads, donor.queryHeads), ("key heads", receiver.keyHeads, donor.keyHeads),

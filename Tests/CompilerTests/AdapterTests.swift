@@ -70,6 +70,32 @@ struct AdapterTests {
         #expect(zip(logits, expected).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) } < 1e-4)
     }
 
+    @Test("windows, and grouped attention with taps and without, give the logits of numpy in float64")
+    func linearized() throws {
+        let folder = TestModel.resource("linear_attention")
+        let adapter = try Adapter(folder + "/adapter.safetensors")
+        #expect(adapter.windows.map(\.layer) == [1, 4] && adapter.grouped.map(\.layer) == [0, 3, 5])
+        #expect(adapter.grouped.map(\.attention.taps.count) == [4, 0, 4])
+        struct Golden: Decodable { let tokens: [UInt32] }
+        let tokens = try JSONDecoder().decode(
+            Golden.self, from: Data(contentsOf: URL(filePath: folder + "/golden.json"))
+        ).tokens
+        let expected = try Data(contentsOf: URL(filePath: folder + "/golden.bin")).withUnsafeBytes { bytes in
+            (0..<bytes.count / 8).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self) }
+        }
+        let model = try TestModel(TestModel.resource("shared_attention"), precision: .f32, maximumRows: 16) { model in
+            let windows = adapter.windows.map { ($0.layer, LinearizeAttention.Form.window($0.window)) }
+            let grouped = adapter.grouped.map { ($0.layer, LinearizeAttention.Form.grouped($0.attention)) }
+            model = try LinearizeAttention(Dictionary(uniqueKeysWithValues: windows + grouped)).apply(to: model).model
+            try model.apply(adapter)
+        }
+        for chunk in [1, 16] {
+            let logits = try model.logits(of: tokens, chunk: chunk).flatMap { $0 }
+            #expect(logits.count == expected.count)
+            #expect(zip(logits, expected).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) } < 1e-4)
+        }
+    }
+
     @Test("queries and keys are changed alike whatever the order of their rows in the file")
     func rowOrder() throws {
         var builder = AdapterBuilder()
@@ -109,7 +135,7 @@ struct AdapterTests {
         let adapter = try builder.withFile { try Adapter($0) }
         var model = try Model(try Checkpoint.open(TestModel.resource("llama/model.gguf")))
         try model.apply(adapter)
-        guard case .softmaxAttention(let attention) = model.blocks[0].mixer else {
+        guard case .attention(let attention) = model.blocks[0].mixer else {
             Issue.record("no attention")
             return
         }
@@ -187,7 +213,25 @@ struct AdapterTests {
                 #"[{"layer":1,"length":8,"sinks":0},{"layer":1,"length":9,"sinks":0}]"#
             ),
         ]
-        for (cause, metadata, matrices) in cases + windows.map({ ($0.0, ["windows": $0.1], [good]) }) {
+        let grouped: [(String, String)] = [
+            ("found no array", "{}"), ("found something else", #"[{"layer":0,"group":8}]"#),
+            ("found something else", #"[{"layer":0,"group":"8","alpha":1}]"#),
+            ("found layer -1 out of order", #"[{"layer":-1,"group":8,"alpha":1}]"#),
+            (
+                "found layer 1 out of order", #"[{"layer":1,"group":8,"alpha":1},{"layer":1,"group":8,"alpha":1}]"#
+            ),
+        ]
+        let taps = Matrix(name: "model.layers.1.self_attn.convolution.weight", shape: [4])
+        let more: [(String, [String: String], [Matrix])] = [
+            ("expected a matrix of a layer's attention", [:], [taps]),
+            (
+                "expected a matrix, found shape [4]", ["grouped_attention": #"[{"layer":1,"group":8,"alpha":1}]"#],
+                [taps]
+            ),
+        ]
+        for (cause, metadata, matrices) in cases + more + windows.map({ ($0.0, ["windows": $0.1], [good]) })
+            + grouped.map({ ($0.0, ["grouped_attention": $0.1], [good]) })
+        {
             let error = #expect(throws: CheckpointError.self) {
                 try AdapterBuilder(metadata: metadata, matrices: matrices).withFile { _ = try Adapter($0) }
             }

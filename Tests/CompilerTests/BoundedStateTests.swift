@@ -11,9 +11,9 @@ struct BoundedStateTests {
         try TestModel(TestModel.resource("llama3"), precision: .f32, maximumRows: 40) { model in
             model.contextLength = 2000
             for index in layers {
-                guard case .softmaxAttention(var attention) = model.blocks[index].mixer else { continue }
-                attention.window = AttentionWindow(length: 20, sinks: 4)
-                model.blocks[index].mixer = .softmaxAttention(attention)
+                guard case .attention(var attention) = model.blocks[index].mixer else { continue }
+                attention.form = .softmax(scale: 0.25, window: AttentionWindow(length: 20, sinks: 4))
+                model.blocks[index].mixer = .attention(attention)
             }
         }
     }

@@ -40,7 +40,7 @@ struct CalibrationTests {
         /// Five layers, of which the third and the fourth use the attention weights of the second.
         func share(_ model: inout Model) throws {
             model.blocks = [0, 1, 0, 1, 0].map { model.blocks[$0] }
-            guard case .softmaxAttention(let attention) = model.blocks[0].mixer else { return }
+            guard case .attention(let attention) = model.blocks[0].mixer else { return }
             let heads = Array((0..<attention.queryHeads).reversed())
             model = try ShareAttention([ShareAttention.Span(2...3, headMaps: [3: heads])]).apply(to: model).model
         }

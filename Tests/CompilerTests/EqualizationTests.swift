@@ -48,7 +48,7 @@ struct EqualizationTests {
     @Test("query heads of a key head share the factor of its values")
     func sharedChannels() throws {
         let model = try Model(try Checkpoint.open(TestModel.resource("llama3")))
-        guard case .softmaxAttention(let attention) = model.blocks[0].mixer else { return }
+        guard case .attention(let attention) = model.blocks[0].mixer else { return }
         try #require(attention.queryHeads > attention.keyHeads)
         let channels = LayerMatrix.attentionOutput.channels(of: model.blocks[0])
         #expect(channels.count == attention.queryHeads * attention.dimensions)

@@ -1,4 +1,6 @@
 import Lowering
+import Models
+import Passes
 import Plans
 import Runtime
 import Testing
@@ -11,25 +13,30 @@ struct GroupedAttentionTests {
         let precision: WeightPrecision
         let (group, taps): (Int, Int)
         var alpha: Float = 0.01
-        var element = CacheElement.float16
-        var testDescription: String { "\(name) \(precision), groups of \(group), \(taps) taps, \(element)" }
+        var testDescription: String { "\(name) \(precision), groups of \(group), \(taps) taps" }
 
-        init(_ name: String, _ precision: WeightPrecision, group: Int, taps: Int, element: CacheElement = .float16) {
-            (self.name, self.precision, self.group, self.taps, self.element) = (name, precision, group, taps, element)
+        init(_ name: String, _ precision: WeightPrecision, group: Int, taps: Int) {
+            (self.name, self.precision, self.group, self.taps) = (name, precision, group, taps)
         }
 
         static let all = [
-            Variant("llama3", .f32, group: 64, taps: 32, element: .float32), Variant("qwen3", .keep, group: 8, taps: 5),
+            Variant("llama3", .f32, group: 64, taps: 32), Variant("qwen3", .keep, group: 8, taps: 5),
             Variant("quantized/model.gguf", .keep, group: 16, taps: 0),
         ]
 
         func plan(rows: Int, alpha: Float? = nil) throws -> Plan {
-            let model = try TestModel(TestModel.resource(name), precision: precision, maximumRows: rows) {
-                $0.contextLength = 2000
-            }
-            return try GroupedPlan.make(
-                model.plan, group: group, taps: taps, alpha: alpha ?? self.alpha, element: element
-            ).plan
+            try TestModel(TestModel.resource(name), precision: precision, maximumRows: rows) { model in
+                model.contextLength = 2000
+                var source = RandomFloats(UInt64(group * 100 + taps))
+                var forms: [Int: LinearizeAttention.Form] = [:]
+                for (layer, block) in model.blocks.enumerated() {
+                    guard case .attention(let attention) = block.mixer else { continue }
+                    let convolution = taps == 0 ? [] : (0..<attention.queryHeads).map { _ in source.floats(taps) }
+                    forms[layer] = .grouped(
+                        GroupedAttention(group: group, alpha: alpha ?? self.alpha, taps: convolution))
+                }
+                model = try LinearizeAttention(forms).apply(to: model).model
+            }.plan
         }
     }
 

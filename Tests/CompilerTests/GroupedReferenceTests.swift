@@ -1,5 +1,7 @@
 import Foundation
 import Lowering
+import Models
+import Passes
 import Plans
 import Testing
 
@@ -45,26 +47,29 @@ struct GroupedReferenceTests {
 
     @Test("every kind of step", arguments: Shape.all)
     func steps(shape: Shape) throws {
-        let model = try TestModel(TestModel.resource("llama3"), precision: .f32, maximumRows: 64) {
-            $0.contextLength = 700
+        var source = RandomFloats(UInt64(shape.group * 100 + shape.taps))
+        var taps: [[Float]] = []
+        let model = try TestModel(TestModel.resource("llama3"), precision: .f32, maximumRows: 64) { model in
+            model.contextLength = 700
+            if shape.taps > 0 { taps = (0..<4).map { _ in source.floats(shape.taps) } }
+            let form = Models.GroupedAttention(group: shape.group, alpha: shape.alpha, taps: taps)
+            model = try LinearizeAttention([0], as: .grouped(form)).apply(to: model).model
         }
+        let plan = model.plan
+        let attends = plan.program.body.compactMap { instruction in
+            if case .attendGrouped(let operands) = instruction { operands } else { nil }
+        }
+        let operands = try #require(attends.first)
         for (element, tolerance) in [(CacheElement.float32, 2e-5), (.float16, 4e-3)] {
-            let (plan, convolutions) = try GroupedPlan.make(
-                model.plan, group: shape.group, taps: shape.taps, alpha: shape.alpha, element: element)
-            let attends = plan.program.body.compactMap {
-                if case .attendGrouped(let operands) = $0 { operands } else { nil }
-            }
-            let operands = try #require(attends.first)
             let state = plan.program.states[operands.state.value]
             let (heads, dimensions, queryHeads) = (state.heads, state.dimensions, operands.queryHeads)
             let entries = shape.committed + shape.parents.count
-            var source = RandomFloats(UInt64(entries))
             let queries = (0..<entries).map { _ in (0..<queryHeads).map { _ in source.floats(dimensions, size: 3) } }
             let keys = (0..<entries).map { _ in (0..<heads).map { _ in source.floats(dimensions, size: 3) } }
             let values = (0..<entries).map { _ in (0..<heads).map { _ in source.floats(dimensions) } }
             for threads in [1, 2] {
                 let engine = try Engine(plan: plan, threads: threads)
-                let session = try engine.makeSession()
+                let session = try engine.makeSession(cache: element)
                 func run(_ rows: Range<Int>, _ parents: [Int?]) -> [[Float]] {
                     session.step = Step(
                         committed: rows.lowerBound,
@@ -99,7 +104,7 @@ struct GroupedReferenceTests {
                     let path = Array(0..<shape.committed) + shape.path(to: row).map { $0 + shape.committed }
                     let expected = GroupedReferenceTests.attend(
                         path, queries: queries[shape.committed + row], keys: keys, values: values, shape,
-                        taps: convolutions.first ?? [])
+                        taps: taps)
                     for (value, other) in zip(found[row], expected) {
                         largest = max(largest, abs(Double(value) - other))
                     }
@@ -111,7 +116,7 @@ struct GroupedReferenceTests {
 
     /// What the last position of a path gets, for every query head.
     private static func attend(
-        _ path: [Int], queries: [[Float]], keys: [[[Float]]], values: [[[Float]]], _ shape: Shape, taps: [Float]
+        _ path: [Int], queries: [[Float]], keys: [[[Float]]], values: [[[Float]]], _ shape: Shape, taps: [[Float]]
     ) -> [Double] {
         func unit(_ x: [Float]) -> [Double] {
             let length = x.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot()
@@ -127,7 +132,7 @@ struct GroupedReferenceTests {
                 let isNear = position / shape.group == last / shape.group
                 var weight = isNear ? max(0, product) * max(0, product) : Double(shape.alpha) * product
                 if last - position < shape.taps {
-                    weight += Double(taps[head * shape.taps + shape.taps - 1 - (last - position)])
+                    weight += Double(taps[head][shape.taps - 1 - (last - position)])
                 }
                 for (index, value) in values[entry][keyHead].enumerated() { sums[index] += weight * Double(value) }
             }

@@ -15,7 +15,7 @@ struct HeadSelectionTests {
             return Float(value) / 0x1p30 - 1
         }
         let model = try Model(try Checkpoint.open(TestModel.resource("llama3")))
-        guard case .softmaxAttention(let own) = model.blocks[0].mixer else {
+        guard case .attention(let own) = model.blocks[0].mixer else {
             Issue.record("the test model has no softmax attention")
             return
         }

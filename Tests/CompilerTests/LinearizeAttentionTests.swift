@@ -20,7 +20,7 @@ struct LinearizeAttentionTests {
     private static func windows(of model: Model) -> [Window?] {
         model.blocks.map { block in
             switch block.mixer {
-            case .softmaxAttention(let attention): attention.window
+            case .attention(let attention): attention.window
             case .sharedAttention: nil
             }
         }
@@ -70,14 +70,44 @@ struct LinearizeAttentionTests {
         _ = try LinearizeAttention([1], as: .window(Window(length: 15, sinks: 4))).apply(to: narrow)
     }
 
+    @Test("groups and taps that make no sense, donors, and layers without a softmax")
+    func groupedRefusals() throws {
+        let shared = try ShareAttention([ShareAttention.Span(2...2)]).apply(to: Self.model()).model
+        let taps = Array(repeating: [Float](repeating: 1, count: 3), count: 4)
+        let cases: [(Int, Models.GroupedAttention, LinearizeAttentionError, Int32)] = [
+            (0, .init(group: 0, alpha: 1), .group(0, taps: 0), 64),
+            (0, .init(group: 238, alpha: 1, taps: taps), .group(238, taps: 3), 64),
+            (0, .init(group: .max, alpha: 1), .group(.max, taps: 0), 64),
+            (0, .init(group: 8, alpha: .infinity), .group(8, taps: 0), 64),
+            (0, .init(group: 8, alpha: 1, taps: Array(taps.dropLast())), .taps(layer: 0, heads: 4), 65),
+            (0, .init(group: 8, alpha: 1, taps: taps.dropLast() + [[1]]), .taps(layer: 0, heads: 4), 65),
+            (1, .init(group: 8, alpha: 1), .isDonor(layer: 1, receiver: 2), 69),
+            (2, .init(group: 8, alpha: 1), .withoutWeights(layer: 2), 69),
+        ]
+        for (layer, grouped, expected, exitCode) in cases {
+            #expect(throws: expected) { try LinearizeAttention([layer], as: .grouped(grouped)).apply(to: shared) }
+            #expect(expected.exitCode == exitCode)
+            #expect(!expected.cause.isEmpty && !expected.remedy.isEmpty)
+        }
+        let (changed, report) = try LinearizeAttention([0], as: .grouped(.init(group: 8, alpha: 1, taps: taps))).apply(
+            to: shared)
+        #expect(report.summary == "layer 0 with groups of 8 and 3 taps")
+        #expect(throws: LinearizeAttentionError.withoutWeights(layer: 0)) {
+            try LinearizeAttention([0], as: .window(Window(length: 8))).apply(to: changed)
+        }
+        #expect(throws: ShareAttentionError.withoutWeights(layer: 0)) {
+            try ShareAttention([ShareAttention.Span(1...1)]).apply(to: changed)
+        }
+    }
+
     @Test("the search takes the layer first that costs nothing, and measures what the model does")
     func search() throws {
         var model = try Self.model()
         // What the second layer mixes goes nowhere.
-        guard case .softmaxAttention(var attention) = model.blocks[1].mixer else { return }
+        guard case .attention(var attention) = model.blocks[1].mixer else { return }
         attention.output.weight.transforms.append(
             .columnsScaled(by: Array(repeating: 0, count: attention.output.weight.columns)))
-        model.blocks[1].mixer = .softmaxAttention(attention)
+        model.blocks[1].mixer = .attention(attention)
         let tokens = CalibrationTokens(
             tokens: (0..<256).map { (index: Int) in UInt32((index * 7919 + index * index * 31) % 256) }[...],
             chunkLength: 64)

@@ -27,9 +27,9 @@ struct LongContextCase: Sendable, CustomTestStringConvertible {
             model.contextLength = 700
             for index in model.blocks.indices {
                 switch model.blocks[index].mixer {
-                case .softmaxAttention(var attention):
-                    attention.window = window
-                    model.blocks[index].mixer = .softmaxAttention(attention)
+                case .attention(var attention):
+                    attention.form = .softmax(scale: 0.25, window: window)
+                    model.blocks[index].mixer = .attention(attention)
                 case .sharedAttention: break
                 }
             }

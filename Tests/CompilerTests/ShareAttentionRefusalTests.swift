@@ -49,15 +49,16 @@ struct ShareAttentionRefusalTests {
                 try ShareAttention([span]).apply(to: shared)
             }
         }
-        let changes: [(String, (inout SoftmaxAttention) -> Void)] = [
+        let changes: [(String, (inout Attention) -> Void)] = [
             ("query heads", { $0.queryHeads = 2 }), ("key heads", { $0.keyHeads = 4 }),
-            ("dimensions of a head", { $0.dimensions = 8 }), ("window", { $0.window = AttentionWindow(length: 100) }),
+            ("dimensions of a head", { $0.dimensions = 8 }),
+            ("window", { $0.form = .softmax(scale: 1, window: AttentionWindow(length: 100)) }),
         ]
         for (property, change) in changes {
             var model = model
-            guard case .softmaxAttention(var attention) = model.blocks[4].mixer else { return }
+            guard case .attention(var attention) = model.blocks[4].mixer else { return }
             change(&attention)
-            model.blocks[4].mixer = .softmaxAttention(attention)
+            model.blocks[4].mixer = .attention(attention)
             let expected = ShareAttentionError.differs(layer: 4, donor: 2, property: property)
             #expect(throws: expected) { try ShareAttention([Span(3...4)]).apply(to: model) }
             #expect(expected.exitCode == 69)

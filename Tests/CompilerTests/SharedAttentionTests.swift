@@ -28,20 +28,20 @@ struct SharedAttentionTests {
     private static func equalReceiver(_ name: String, _ precision: WeightPrecision, shares: Bool) throws -> TestModel {
         try TestModel(TestModel.resource(name), precision: precision, maximumRows: 300) { model in
             model.contextLength = 400
-            guard case .softmaxAttention(var first) = model.blocks[0].mixer,
-                case .softmaxAttention(var second) = model.blocks[1].mixer,
+            guard case .attention(var first) = model.blocks[0].mixer,
+                case .attention(var second) = model.blocks[1].mixer,
                 case .gated(let gate, let up, var down) = model.blocks[0].feedForward
             else { return }
             (second.query, second.key) = (first.query, first.key)
             (second.queryNorm, second.keyNorm) = (first.queryNorm, first.keyNorm)
             model.blocks[1].mixerNorm = model.blocks[0].mixerNorm
-            model.blocks[1].mixer = .softmaxAttention(second)
+            model.blocks[1].mixer = .attention(second)
             // The first one adds nothing to the residual stream.
             first.output.weight.transforms.append(.columnsScaled(by: zeros(first.output.weight.columns)))
             first.output.bias = nil
             down.weight.transforms.append(.columnsScaled(by: zeros(down.weight.columns)))
             down.bias = nil
-            model.blocks[0].mixer = .softmaxAttention(first)
+            model.blocks[0].mixer = .attention(first)
             model.blocks[0].feedForward = .gated(gate: gate, up: up, down: down)
             model.blocks.append(model.blocks[1])
             if shares { model = try ShareAttention([ShareAttention.Span(1...1)]).apply(to: model).model }

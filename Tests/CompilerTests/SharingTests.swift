@@ -22,14 +22,14 @@ struct SharingTests {
         var model = try Model(try Checkpoint.open(TestModel.resource("llama3")))
         let (first, second) = (model.blocks[0], model.blocks[1])
         var silent = second
-        guard case .softmaxAttention(var attention) = silent.mixer,
+        guard case .attention(var attention) = silent.mixer,
             case .gated(let gate, let up, var down) = silent.feedForward
         else { return model }
         let zeros = [Float](repeating: 0, count: max(attention.output.weight.columns, down.weight.columns))
         attention.output.weight.transforms.append(
             .columnsScaled(by: Array(zeros.prefix(attention.output.weight.columns))))
         down.weight.transforms.append(.columnsScaled(by: Array(zeros.prefix(down.weight.columns))))
-        silent.mixer = .softmaxAttention(attention)
+        silent.mixer = .attention(attention)
         silent.feedForward = .gated(gate: gate, up: up, down: down)
         model.blocks = [first, silent, second, first, second]
         return model
@@ -40,7 +40,7 @@ struct SharingTests {
         let model = try Model(try Checkpoint.open(TestModel.resource(name)))
         let tokens = try Self.tokens(chunks: 1)
         let states = HiddenStates(tokens: tokens.tokens, embedding: model.embedding)
-        guard case .softmaxAttention(let attention) = model.blocks[0].mixer else { return }
+        guard case .attention(let attention) = model.blocks[0].mixer else { return }
         let rows = [0, 5, 31, 63]
         let found = try AttentionCapture(0, of: model, chunkLength: 64).weights(of: rows, in: states, chunk: 0..<64)
         let trace = try SpanEvaluation(0..<1, of: model, chunkLength: 64).trace(states, rows: 0..<64)

@@ -215,7 +215,7 @@ struct VocabularyPiecesTests {
 struct WeightSliceTests {
     private static func weights(_ name: String) throws -> [Weight] {
         let model = try Model(try Checkpoint.open(TestModel.resource(name)))
-        guard case .softmaxAttention(let attention)? = model.blocks.first?.mixer else { return [] }
+        guard case .attention(let attention)? = model.blocks.first?.mixer else { return [] }
         // Of q8_0 without transforms, and with the rows of GGUF's interleaved heads.
         return [model.embedding, attention.query.weight, attention.key.weight]
     }

@@ -14,7 +14,7 @@ struct WeightReleaseTests {
         #expect(piece.storedRows(ofFirst: 20) == 16..<36)
         #expect(piece.storedRows(ofFirst: 1000) == 16..<112)
         #expect(piece.storedRows(ofFirst: -1) == 16..<16)
-        guard case .softmaxAttention(let attention)? = model.blocks.first?.mixer else { return }
+        guard case .attention(let attention)? = model.blocks.first?.mixer else { return }
         let query = attention.query.weight
         #expect(!query.keepsRowOrder)
         // Rows of a permuted tensor lie anywhere in it.

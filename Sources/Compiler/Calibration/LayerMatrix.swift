@@ -33,10 +33,10 @@ enum LayerMatrix: Int, CaseIterable, Sendable {
     /// The weights that are stacked in the tensor.
     func stack(of block: Block) -> [Weight] {
         switch (self, block.mixer, block.feedForward) {
-        case (.projection, .softmaxAttention(let attention), _):
+        case (.projection, .attention(let attention), _):
             [attention.query.weight, attention.key.weight, attention.value.weight]
         case (.projection, .sharedAttention(let attention), _): [attention.value.weight]
-        case (.attentionOutput, .softmaxAttention(let attention), _): [attention.output.weight]
+        case (.attentionOutput, .attention(let attention), _): [attention.output.weight]
         case (.attentionOutput, .sharedAttention(let attention), _): [attention.output.weight]
         case (.gateUp, _, .gated(let gate, let up, _)): [gate.weight, up.weight]
         case (.down, _, .gated(_, _, let down)): [down.weight]

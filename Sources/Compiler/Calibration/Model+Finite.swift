@@ -17,7 +17,7 @@ extension Model {
             var vectors = [block.mixerNorm.weight, block.feedForwardNorm.weight]
             var matrices: [Linear]
             switch block.mixer {
-            case .softmaxAttention(let attention):
+            case .attention(let attention):
                 vectors += [attention.queryNorm?.weight, attention.keyNorm?.weight]
                 matrices = [attention.query, attention.key, attention.value, attention.output]
             case .sharedAttention(let attention): matrices = [attention.value, attention.output]

@@ -50,7 +50,7 @@ public struct CheckpointDescription: Sendable {
         ]
         guard let block = model.blocks.first else { return sizes }
         switch block.mixer {
-        case .softmaxAttention(let attention):
+        case .attention(let attention):
             sizes += [
                 ("query_heads", .count(attention.queryHeads)), ("key_heads", .count(attention.keyHeads)),
                 ("head_dimensions", .count(attention.dimensions)),
@@ -72,7 +72,8 @@ public struct CheckpointDescription: Sendable {
         var windows: [JSON] = []
         for block in model.blocks {
             switch block.mixer {
-            case .softmaxAttention(let attention):
+            case .attention(let attention):
+                guard attention.hasWeights else { break }
                 let window = attention.window.map { JSON.count($0.length) } ?? .null
                 if !windows.contains(window) { windows.append(window) }
             case .sharedAttention: break

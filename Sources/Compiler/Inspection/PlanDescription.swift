@@ -54,7 +54,7 @@ public struct PlanDescription: Sendable {
     var constantStateBytes: Int {
         zip(program.states, program.windows).reduce(0) { sum, each in
             let positions = each.1.map { min($0.length + $0.sinks, program.contextLength) } ?? 0
-            return sum + positions * each.0.bytesPerPosition
+            return sum + positions * each.0.bytesPerPosition + each.0.heads * (each.0.sumBytes ?? 0)
         }
     }
 

@@ -76,6 +76,7 @@ struct LinearizationPlan {
         let reach =
             switch form {
             case .window(let window): window.length + window.sinks
+            case .grouped(let grouped): grouped.group
             }
         var chunkLength = CalibrationTokens.chunkLength
         while chunkLength < 4 * min(reach, longestChunk), chunkLength < longestChunk { chunkLength *= 2 }
@@ -106,7 +107,7 @@ extension Block {
     /// Whether the layer has attention weights of its own.
     fileprivate var computesWeights: Bool {
         switch mixer {
-        case .softmaxAttention: true
+        case .attention(let attention): attention.hasWeights
         case .sharedAttention: false
         }
     }

@@ -1,12 +1,13 @@
 import Checkpoints
 import Models
+import Passes
 
 /// Which layers were linearized, what their states take, and what that cost.
 public struct LinearizationReport: Sendable {
     /// One layer whose state does not grow.
     struct Layer: Sendable {
         let layer: Int
-        let window: AttentionWindow
+        let form: LinearizeAttention.Form
         /// The divergence of the predictions with this layer as the only one, in nats.
         let divergenceAlone: Double?
         /// The same with all layers that were chosen up to this one.
@@ -22,12 +23,19 @@ public struct LinearizationReport: Sendable {
     init(original: Model, linearized: Model, search: LayerSearch?, measurement: HeldOutMeasurement) {
         var layers: [Layer] = []
         for (layer, block) in linearized.blocks.enumerated() {
-            guard case .softmaxAttention(let attention) = block.mixer, let window = attention.window,
-                case .softmaxAttention(let before) = original.blocks[layer].mixer, before.window != window
+            guard case .attention(let attention) = block.mixer,
+                case .attention(let before) = original.blocks[layer].mixer, before.form != attention.form
             else { continue }
+            let form: LinearizeAttention.Form
+            switch attention.form {
+            case .softmax(_, let window):
+                guard let window else { continue }
+                form = .window(window)
+            case .grouped(let grouped): form = .grouped(grouped)
+            }
             layers.append(
                 Layer(
-                    layer: layer, window: window, divergenceAlone: search?.alone[layer],
+                    layer: layer, form: form, divergenceAlone: search?.alone[layer],
                     divergenceSoFar: search?.steps.first { $0.layer == layer }?.divergence))
         }
         self.layers = layers
@@ -44,11 +52,10 @@ public struct LinearizationReport: Sendable {
                 "layers",
                 .array(
                     layers.map { each in
-                        .members([
-                            ("layer", .count(each.layer)), ("window", .count(each.window.length)),
-                            ("sinks", .count(each.window.sinks)), ("kl_alone", number(each.divergenceAlone)),
-                            ("kl_so_far", number(each.divergenceSoFar)),
-                        ])
+                        .members(
+                            [("layer", .count(each.layer))] + each.form.members + [
+                                ("kl_alone", number(each.divergenceAlone)), ("kl_so_far", number(each.divergenceSoFar)),
+                            ])
                     })
             ),
             ("state_bytes_per_position", .count(stateBytes.perPosition)),
@@ -71,12 +78,11 @@ public struct LinearizationReport: Sendable {
             ] + measurement.facts
         page.facts(facts.map { (name: $0.0, value: $0.1) })
         var table = TextTable(
-            header: ["layer", "window", "sinks", "KL alone", "KL so far"], rightAligned: [0, 1, 2, 3, 4])
+            header: ["layer", "attention", "KL alone", "KL so far"], rightAligned: [0, 2, 3])
         func cell(_ value: Double?) -> String { value.map { $0.significant(3) } ?? "" }
         for each in layers {
             table.add(
-                "\(each.layer)", "\(each.window.length)", "\(each.window.sinks)", cell(each.divergenceAlone),
-                cell(each.divergenceSoFar))
+                "\(each.layer)", each.form.text, cell(each.divergenceAlone), cell(each.divergenceSoFar))
         }
         page.table(
             table,
@@ -85,17 +91,35 @@ public struct LinearizationReport: Sendable {
     }
 }
 
+extension LinearizeAttention.Form {
+    fileprivate var members: [(String, JSON)] {
+        switch self {
+        case .window(let window): [("window", .count(window.length)), ("sinks", .count(window.sinks))]
+        case .grouped(let grouped):
+            [
+                ("group", .count(grouped.group)), ("alpha", .number(Double(grouped.alpha))),
+                ("taps", .count(grouped.taps.first?.count ?? 0)),
+            ]
+        }
+    }
+}
+
 extension Model {
-    /// Bytes of keys and values in float16, of layers that see everything and of those with a window.
+    /// Bytes of keys and values in float16 and of sums in float32, of layers that see everything and of the others.
     fileprivate var stateBytes: (perPosition: Int, constant: Int) {
         var (growing, constant) = (0, 0)
         var window: AttentionWindow?
         for block in blocks {
             let bytes: Int
             switch block.mixer {
-            case .softmaxAttention(let attention):
-                window = attention.window
+            case .attention(let attention):
                 bytes = 2 * 2 * attention.keyHeads * attention.dimensions
+                if case .grouped(let grouped) = attention.form {
+                    constant += 4 * attention.keyHeads * attention.dimensions * attention.dimensions
+                    constant += bytes * max(grouped.group, grouped.taps.first?.count ?? 0)
+                    continue
+                }
+                window = attention.window
             // Seen through the window of the last layer that computes weights.
             case .sharedAttention(let attention): bytes = 2 * attention.keyHeads * attention.dimensions
             }

@@ -76,7 +76,7 @@ extension LayerMatrix {
     /// For each column of the matrix, the channel it is: factors on channels can be folded into what comes before.
     func channels(of block: Block) -> [Int] {
         switch (self, block.mixer) {
-        case (.attentionOutput, .softmaxAttention(let attention)): attention.valueChannels
+        case (.attentionOutput, .attention(let attention)): attention.valueChannels
         case (.attentionOutput, .sharedAttention(let attention)): attention.valueChannels
         case (.projection, _), (.gateUp, _), (.down, _): Array(0..<stack(of: block)[0].columns)
         }

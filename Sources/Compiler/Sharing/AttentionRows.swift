@@ -28,7 +28,7 @@ final class AttentionCapture {
 
     /// The layer's mixer must be softmax attention. Throws `withoutWeights` for another one.
     init(_ layer: Int, of model: Model, chunkLength: Int) throws(CompileError) {
-        guard case .softmaxAttention(let attention) = model.blocks[layer].mixer else {
+        guard case .attention(let attention) = model.blocks[layer].mixer, attention.hasWeights else {
             throw .sharing(.withoutWeights(layer: layer))
         }
         heads = attention.queryHeads

@@ -53,7 +53,7 @@ struct AttentionSimilarity {
         var weights: [[AttentionRows?]] = Array(repeating: [], count: chunks)
         for span in model.evaluationSpans {
             let capture: AttentionCapture? =
-                if case .softmaxAttention = model.blocks[span.lowerBound].mixer {
+                if case .attention(let attention) = model.blocks[span.lowerBound].mixer, attention.hasWeights {
                     try AttentionCapture(span.lowerBound, of: model, chunkLength: tokens.chunkLength)
                 } else { nil }
             let evaluation = try SpanEvaluation(span, of: model, chunkLength: tokens.chunkLength)

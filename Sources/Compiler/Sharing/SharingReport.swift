@@ -49,7 +49,7 @@ public struct SharingReport: Sendable {
         var receivers: [Receiver] = []
         var (weights, keys, scores, state) = (0, 0, 0, 0)
         for (layer, block) in shared.blocks.enumerated() {
-            if case .softmaxAttention(let before) = original.blocks[layer].mixer {
+            if case .attention(let before) = original.blocks[layer].mixer {
                 state += 2 * 2 * before.keyHeads * before.dimensions
                 if case .sharedAttention = block.mixer {
                     weights += [before.query.weight, before.key.weight].reduce(0) { $0 + $1.rows * $1.columns }
