@@ -64,7 +64,7 @@ public struct ValueLifetimes {
 
     /// The values sorted by their last use, the latest first.
     func byLastUse() -> [Value] {
-        values.sorted { $0.last > $1.last }
+        values.map { -$0.last }.sortedOrder.map { values[$0] }
     }
 }
 
@@ -80,8 +80,7 @@ struct OccupiedRanges {
     init(_ program: Program) {
         starts = program.buffers.map { $0.offset }
         ends = program.buffers.map { $0.offset + ($0.rowStride ?? 0) * program.rowCount($0.rows) }
-        let starts = starts
-        bufferOfRank = starts.indices.sorted { (starts[$0], $0) < (starts[$1], $1) }
+        bufferOfRank = starts.sortedOrder
         var rankOfBuffer = [Int](repeating: 0, count: starts.count)
         for (rank, buffer) in bufferOfRank.enumerated() { rankOfBuffer[buffer] = rank }
         self.rankOfBuffer = rankOfBuffer

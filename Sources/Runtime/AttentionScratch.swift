@@ -47,7 +47,7 @@ struct AttentionScratchLayout {
         // entries of one.
         bounds = place((5 * queries + AttentionTiling.segment) * 4)
         // A slice of keys of a group, and what its products with the values add up to.
-        let slice = program.states.contains(where: \.holdsSums) ? Execution.slice : 0
+        let slice = program.states.contains { $0.holdsSums } ? Execution.slice : 0
         keyColumns = place(slice * AttentionTiling.segment * 4)
         groupSums = place(slice * rowBytes)
         byteCount = end

@@ -46,7 +46,9 @@ public final class Engine: @unchecked Sendable {
         }
         self.headWritesLogitsOnce = Engine.headWritesLogitsOnce(plan.program)
         self.donors = plan.program.donors
-        self.groupSizes = Set(plan.program.groups).subtracting([0]).sorted()
+        var sizes: [Int] = []
+        for size in plan.program.groups where size > 0 && !sizes.contains(size) { sizes.append(size) }
+        self.groupSizes = sizes
         self.embeddingWidth = Engine.embeddingWidth(of: plan.program)
         self.pool = try ThreadPool(threadCount: threadCount)
     }

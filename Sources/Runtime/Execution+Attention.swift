@@ -102,7 +102,8 @@ extension Execution {
     }
 
     /// Divides by the sums and writes the tile's rows.
-    private func finish(
+    @inline(never)
+    func finish(
         _ attention: AttentionOperands, _ tile: AttentionTile, _ merged: AttentionPartial, dimensions: Int
     ) {
         let width = tile.group * dimensions

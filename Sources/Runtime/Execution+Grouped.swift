@@ -54,9 +54,8 @@ extension Execution {
             let sums = cache.sums(head: head)
             for number in folded..<groups.complete {
                 add(
-                    group: number * groups.group..<(number + 1) * groups.group, to: number == 0 ? nil : sums,
-                    into: sums, head: head, slice, cache: cache
-                ) { $0 }
+                    group: number * groups.group..<(number + 1) * groups.group, of: nil, to: number == 0 ? nil : sums,
+                    into: sums, head: head, slice, cache: cache)
             }
         }
     }
@@ -68,14 +67,15 @@ extension Execution {
             for (index, closing) in groups.closings.enumerated() {
                 let start = step.keyCount(row: closing.row) - groups.group
                 add(
-                    group: start..<start + groups.group, to: base(closing.base, groups, head: head, cache: cache),
-                    into: session.groupSums.sums(index, head: head), head: head, slice, cache: cache
-                ) { step.entry(at: $0, of: closing.row) }
+                    group: start..<start + groups.group, of: closing.row,
+                    to: base(closing.base, groups, head: head, cache: cache),
+                    into: session.groupSums.sums(index, head: head), head: head, slice, cache: cache)
             }
         }
     }
 
     /// The sums behind a closing row, or the state's; nil where no group is complete.
+    @inline(never)
     private func base(
         _ closing: Int?, _ groups: StepGroups, head: Int, cache: borrowing KeyValueCache
     ) -> UnsafeMutablePointer<Float>? {
@@ -83,15 +83,17 @@ extension Execution {
         return groups.complete > 0 ? cache.sums(head: head) : nil
     }
 
-    /// sums[i][d] = base[i][d] + the sum over a group's positions of key[i] * value[d], for some i.
+    /// sums[i][d] = base[i][d] + the sum over a group's positions of key[i] * value[d], for some i. The positions are those of
+    /// a row's path, or committed.
+    @inline(never)
     private func add(
-        group: Range<Int>, to base: UnsafeMutablePointer<Float>?, into sums: UnsafeMutablePointer<Float>, head: Int,
-        _ slice: Range<Int>, cache: borrowing KeyValueCache, entry: (Int) -> Int
+        group: Range<Int>, of row: Int?, to base: UnsafeMutablePointer<Float>?, into sums: UnsafeMutablePointer<Float>,
+        head: Int, _ slice: Range<Int>, cache: borrowing KeyValueCache
     ) {
         let scratch = session.scratch.attention(thread: thread)
         let (dimensions, stride) = (cache.dimensions, AttentionTiling.segment)
         for (index, position) in group.enumerated() {
-            let slot = cache.slots.slot(of: entry(position))
+            let slot = cache.slots.slot(of: row.map { session.step.entry(at: position, of: $0) } ?? position)
             scratch.slots[index] = UInt32(slot)
             for dimension in slice {
                 scratch.keyColumns[(dimension - slice.lowerBound) * stride + index] = cache.key(
@@ -117,6 +119,7 @@ extension Execution {
     }
 
     /// A tile of rows: those that follow each other in one group together, any other by itself.
+    @inline(never)
     private func attendTile(
         _ attention: GroupedAttention, _ operands: AttentionOperands, _ tile: AttentionTile, _ groups: StepGroups,
         cache: borrowing KeyValueCache
@@ -136,9 +139,11 @@ extension Execution {
             attendRun(attention, tile, first..<end, groups, cache: cache, scratch)
             first = end
         }
+        finish(operands, tile, scratch.running(queries: tile.queries), dimensions: cache.dimensions)
     }
 
     /// Rows of one group whose paths hold the same entries as far as they go.
+    @inline(never)
     private func attendRun(
         _ attention: GroupedAttention, _ tile: AttentionTile, _ rows: Range<Int>, _ groups: StepGroups,
         cache: borrowing KeyValueCache, _ scratch: AttentionScratch
@@ -169,14 +174,13 @@ extension Execution {
                 taps: engine.vector(attention.convolution).map { $0 + tile.queryHead(of: query) * taps }, count: taps)
         }
         for index in 0..<count { scratch.slots[index] = UInt32(cache.slots.slot(of: Int(scratch.slots[index]))) }
-        let near = scratch.running(queries: tile.queries)
+        let near = scratch.running(queries: tile.queries).from(firstQuery, dimensions: dimensions)
         weigh(queries.count, positions: count, cache: cache, scratch, into: near) {
             $0.values = UnsafePointer(cache.values(head: tile.keyHead))
             $0.slots = UnsafePointer(scratch.slots)
         }
         let far = scratch.segment(queries: tile.queries)
-        let sums = base(groups.bases[rows.lowerBound], groups, head: tile.keyHead, cache: cache)
-        if let sums {
+        if let sums = base(groups.bases[rows.lowerBound], groups, head: tile.keyHead, cache: cache) {
             var operands = lathe_weighted_values()
             operands.packing = LATHE_F32
             operands.dimensions = dimensions
@@ -190,16 +194,10 @@ extension Execution {
             operands.output = far.outputs
             operands.output_stride = dimensions
             kernels.weigh_values(&operands)
+            for index in 0..<queries.count * dimensions { near.outputs[index] += attention.alpha * far.outputs[index] }
         }
-        let width = tile.group * dimensions
-        for (index, row) in rows.enumerated() {
-            writeSlice(attention.output, row: row, tile.keyHead * width..<(tile.keyHead + 1) * width) { output in
-                let (near, far) = (near.outputs + index * width, far.outputs + index * width)
-                for value in 0..<width {
-                    output[value] = sums == nil ? near[value] : near[value] + attention.alpha * far[value]
-                }
-            }
-        }
+        // There is nothing to divide by.
+        near.sums.update(repeating: 1, count: queries.count)
     }
 
     /// Makes weights of one query's scores for `count` positions from `low` on: max(0, score)² in the group that begins at

@@ -4,6 +4,7 @@ import Plans
 /// One segment of a tile's attention: its weights, and the values weighted with them.
 extension Execution {
     /// Notes what each query of a tile sees, and makes the queries ready where weights are computed from them.
+    @inline(never)
     func prepare(
         _ attention: AttentionOperands, _ tile: AttentionTile, cache: borrowing KeyValueCache,
         _ scratch: AttentionScratch
@@ -25,6 +26,7 @@ extension Execution {
     }
 
     /// Normalizes, rotates and scales the queries, and quantizes them where the cache is int8.
+    @inline(never)
     private func prepareQueries(
         _ attention: HeadOperands, _ tile: AttentionTile, cache: borrowing KeyValueCache, _ scratch: AttentionScratch
     ) {
@@ -51,6 +53,7 @@ extension Execution {
     }
 
     /// What the tile's queries make of one segment: sums of 0 where they see nothing of it.
+    @inline(never)
     func reduce(
         _ attention: AttentionOperands, _ tile: AttentionTile, segment: AttentionSegment,
         cache: borrowing KeyValueCache,
@@ -195,6 +198,7 @@ extension Execution {
     }
 
     /// Scores of the prepared `queries` with the keys of `slots`, whose first one is a multiple of 16: whole tiles.
+    @inline(never)
     func score(
         _ tile: AttentionTile, _ queries: Range<Int>, slots: Range<Int>, cache: borrowing KeyValueCache,
         _ scratch: AttentionScratch, into scores: UnsafeMutablePointer<Float>, stride: Int
@@ -216,6 +220,7 @@ extension Execution {
     }
 
     /// The values weighted with the weights in the scratch's scores; `values` says where those lie.
+    @inline(never)
     func weigh(
         _ queries: Int, positions: Int, cache: borrowing KeyValueCache, _ scratch: AttentionScratch,
         into partial: AttentionPartial, _ values: (inout lathe_weighted_values) -> Void

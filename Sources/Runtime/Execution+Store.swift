@@ -3,6 +3,7 @@ import Plans
 
 extension Execution {
     /// Stores the keys and values of all rows: a unit of work is a tile of rows with one key head.
+    @inline(never)
     func storeKeysAndValues(_ attention: AttentionOperands, cache: borrowing KeyValueCache) {
         let (count, heads) = (session.step.rows.count, cache.heads)
         let tiles = (count + Packing.tileRows - 1) / Packing.tileRows
@@ -16,6 +17,7 @@ extension Execution {
     }
 
     /// Writes the keys, where there are any, and values of some rows of a tile, at most 16.
+    @inline(never)
     func store(
         _ attention: AttentionOperands, _ rows: Range<Int>, _ tile: AttentionTile, cache: borrowing KeyValueCache
     ) {
@@ -36,6 +38,7 @@ extension Execution {
     }
 
     /// `firstKey` is the place of the first head's key in a row of the projection.
+    @inline(never)
     private func storeKeys(
         _ operands: HeadOperands, _ rows: Range<Int>, _ tile: AttentionTile, from firstKey: Int, entries: Range<Int>,
         cache: borrowing KeyValueCache
@@ -53,6 +56,7 @@ extension Execution {
     }
 
     /// One query or key head on its way from the projection.
+    @inline(never)
     func normalizeAndRotate(
         _ values: UnsafePointer<Float>, norm: UnsafePointer<Float>?, _ attention: HeadOperands, row: Int,
         _ dimensions: Int, into destination: UnsafeMutablePointer<Float>

@@ -59,7 +59,7 @@ struct Execution {
         case .attendShared(let attention):
             if let operands = AttentionOperands(attention, engine: engine) { attend(operands) }
         case .attendGrouped(let attention):
-            if let groups = session.step.groups[attention.group] { attend(attention, groups: groups) }
+            if let groups = session.step.groups(of: attention.group) { attend(attention, groups: groups) }
         case .gate(let input, let output):
             gate(input: input, output: output)
         case .selectRows(let input, let output):
@@ -79,12 +79,14 @@ struct Execution {
 
     /// Shares `count` equal units of work with the other threads; at most once an instruction. Any thread may run any
     /// unit.
+    @inline(never)
     func forEachUnit(of count: Int, _ body: (Int) -> Void) {
         engine.pool.forEachUnit(of: count, thread: thread, body)
     }
 
     /// Calls `body` for every row of a buffer that this thread is to compute: its share, or all of them where each
     /// thread has its own.
+    @inline(never)
     func forEachRow(of output: BufferIndex, _ body: (Int) -> Void) {
         let count = rowCount(output)
         if isReplicated(output) {
@@ -121,6 +123,7 @@ struct Execution {
     }
 
     /// Has `body` write a slice of a row, `range` in values: whole groups where the buffer is quantized.
+    @inline(never)
     func writeSlice(
         _ buffer: BufferIndex, row: Int, _ range: Range<Int>, _ body: (UnsafeMutablePointer<Float>) -> Void
     ) {

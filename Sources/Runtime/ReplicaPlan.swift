@@ -21,10 +21,9 @@ struct ReplicaPlan {
             let known = ranges[value.buffer] ?? value.first...value.last
             ranges[value.buffer] = min(known.lowerBound, value.first)...max(known.upperBound, value.last)
         }
-        let order = ranges.indices.sorted { (ranges[$0]?.lowerBound ?? 0, $0) < (ranges[$1]?.lowerBound ?? 0, $1) }
         var slots: [Slot] = []
         var slotOfBuffer = [Int?](repeating: nil, count: ranges.count)
-        for buffer in order {
+        for buffer in ranges.map({ $0?.lowerBound ?? 0 }).sortedOrder {
             guard let range = ranges[buffer] else { continue }
             let bytes = ReplicaPlan.maximumRows * (program.buffers[buffer].rowStride ?? 0)
             let slot = slots.firstIndex { $0.end < range.lowerBound } ?? slots.count

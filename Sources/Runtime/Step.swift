@@ -10,8 +10,8 @@ struct Step {
     /// chain, so that the row's slots are contiguous.
     let paths: [[Int]?]
 
-    /// For each size of groups in use where the rows stand among them.
-    private(set) var groups: [Int: StepGroups] = [:]
+    /// Where the rows stand among groups, of each size in use.
+    private var groups: [StepGroups] = []
 
     init(committed: Int, rows: [Row], groupSizes: [Int] = []) {
         self.committed = committed
@@ -29,7 +29,13 @@ struct Step {
             }
         }
         self.paths = paths
-        for size in groupSizes { groups[size] = StepGroups(step: self, group: size) }
+        for size in groupSizes { groups.append(StepGroups(step: self, group: size)) }
+    }
+
+    /// Where the rows stand among groups of one of the sizes in use; nil for another size.
+    func groups(of size: Int) -> StepGroups? {
+        for each in groups where each.group == size { return each }
+        return nil
     }
 
     /// Whether every row follows the one before it.

@@ -24,7 +24,7 @@ struct StepGroups {
         complete = step.committed / group
         var closings: [Closing] = []
         var bases: [Int?] = []
-        var places: [Int: Int] = [:]
+        var places = [Int?](repeating: nil, count: step.rows.count)
         for row in step.rows.indices {
             let number = (step.keyCount(row: row) - 1) / group
             guard number > complete else {

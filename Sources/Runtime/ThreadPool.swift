@@ -77,11 +77,13 @@ final class ThreadPool: @unchecked Sendable {
 
     /// Shares `count` equal units of work among the threads of a job, all of which call this, at most once between two
     /// barriers; any thread may run any unit.
+    @inline(never)
     func forEachUnit(of count: Int, thread: Int, _ body: (Int) -> Void) {
         forEachRange(of: count, isCoarse: false, thread: thread) { for unit in $0 { body(unit) } }
     }
 
     /// As `forEachUnit`, several units at a time where `isCoarse`.
+    @inline(never)
     func forEachRange(of count: Int, isCoarse: Bool, thread: Int, _ body: (Range<Int>) -> Void) {
         // Nobody passes a barrier before all have come to it, so all see one phase.
         shares.forEachRange(
