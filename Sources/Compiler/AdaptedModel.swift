@@ -8,7 +8,7 @@ struct AdaptedModel {
     let passReports: [PassReport]
     /// Nil where the adapter lets no layer share.
     let sharing: SharingReport?
-    /// Nil where it gives no layer a window.
+    /// Nil where it linearizes no layer.
     let linearization: LinearizationReport?
 
     /// Throws where the adapter is damaged or belongs to another model, or the text is no good.
@@ -23,9 +23,10 @@ struct AdaptedModel {
         let windows = adapter.windows.map { ($0.layer, LinearizeAttention.Form.window($0.window)) }
         let grouped = adapter.grouped.map { ($0.layer, LinearizeAttention.Form.grouped($0.attention)) }
         let forms = Dictionary(windows + grouped) { first, _ in first }
+        let layers = Set(adapter.grouped.map(\.layer))
         let linearized = try attempt(CompileError.linearization) { () throws(LinearizeAttentionError) in
-            if let layer = adapter.windows.first(where: { each in grouped.contains { $0.0 == each.layer } })?.layer {
-                throw .withoutWeights(layer: layer)
+            if let twice = adapter.windows.first(where: { layers.contains($0.layer) }) {
+                throw .withoutWeights(layer: twice.layer)
             }
             return try LinearizeAttention(forms).apply(to: shared.model)
         }

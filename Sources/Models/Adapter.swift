@@ -1,7 +1,7 @@
 import Checkpoints
 
-/// What an adapter's file changes: matrices of layers, which layers use the attention weights of others, and windows
-/// (formats/adapter.md). It is read as a whole when it is made.
+/// What an adapter's file changes: matrices of layers, which layers use the attention weights of others, and which are
+/// linearized (formats/adapter.md). It is read as a whole when it is made.
 public struct Adapter: Sendable {
     /// A layer that uses the attention weights of an earlier one.
     public struct Receiver: Sendable, Equatable {
@@ -59,7 +59,7 @@ public struct Adapter: Sendable {
         receivers = try Adapter.receivers(file)
         windows = try Adapter.windows(file)
         grouped = try Adapter.grouped(file)
-        entries = try Adapter.entries(file, besides: grouped.map { Adapter.convolution($0.layer) })
+        entries = try Adapter.entries(file, besides: Set(grouped.map { Adapter.convolution($0.layer) }))
         guard !receivers.isEmpty || !windows.isEmpty || !grouped.isEmpty || !entries.isEmpty else {
             throw CheckpointError(.damaged, file: file.path, expected: "changes of matrices", found: "none")
         }
@@ -102,55 +102,58 @@ public struct Adapter: Sendable {
     }
 
     private static func windows(_ file: AdapterFile) throws(CheckpointError) -> [Windowed] {
-        guard let text = file.metadata["windows"] else { return [] }
-        func damaged(_ found: String) -> CheckpointError {
-            CheckpointError(
-                .damaged, file: file.path, at: .key("windows"),
-                expected: "layers with a length and a number of sinks each, in order", found: found)
+        try layers(file, "windows", each: "a length and a number of sinks") { layer, element in
+            guard let length = element["length"]?.integer, let sinks = element["sinks"]?.integer else { return nil }
+            return Windowed(layer: layer, window: AttentionWindow(length: length, sinks: sinks))
         }
-        guard let elements = try JSON(parsing: text.utf8, file: file.path).array else { throw damaged("no array") }
-        var windows: [Windowed] = []
-        for element in elements {
-            guard let layer = element["layer"]?.integer, let length = element["length"]?.integer,
-                let sinks = element["sinks"]?.integer
-            else { throw damaged("something else") }
-            guard layer > windows.last?.layer ?? -1 else { throw damaged("layer \(layer) out of order") }
-            windows.append(Windowed(layer: layer, window: AttentionWindow(length: length, sinks: sinks)))
-        }
-        return windows
     }
 
     private static func grouped(_ file: AdapterFile) throws(CheckpointError) -> [Grouped] {
-        guard let text = file.metadata["grouped_attention"] else { return [] }
-        func damaged(_ found: String) -> CheckpointError {
-            CheckpointError(
-                .damaged, file: file.path, at: .key("grouped_attention"),
-                expected: "layers with a group and an alpha each, in order", found: found)
-        }
-        guard let elements = try JSON(parsing: text.utf8, file: file.path).array else { throw damaged("no array") }
-        var grouped: [Grouped] = []
-        for element in elements {
-            guard let layer = element["layer"]?.integer, let group = element["group"]?.integer,
-                let alpha = element["alpha"]?.number
-            else { throw damaged("something else") }
-            guard layer > grouped.last?.layer ?? -1 else { throw damaged("layer \(layer) out of order") }
-            var attention = GroupedAttention(group: group, alpha: Float(alpha))
-            if let taps = file.listing.first(where: { $0.name == convolution(layer) }) {
+        let byName = Dictionary(file.listing.map { ($0.name, $0) }) { first, _ in first }
+        return try layers(file, "grouped_attention", each: "a group and an alpha") {
+            layer, element throws(CheckpointError) -> Grouped? in
+            guard let group = element["group"]?.integer, let number = element["alpha"]?.number,
+                case let alpha = Float(number), alpha.isFinite
+            else { return nil }
+            var attention = GroupedAttention(group: group, alpha: alpha)
+            if let taps = byName[convolution(layer)] {
                 let matrix = try file.matrix(taps)
                 attention.taps = (0..<matrix.rows).map {
                     Array(matrix.values[$0 * matrix.columns..<($0 + 1) * matrix.columns])
                 }
             }
-            grouped.append(Grouped(layer: layer, attention: attention))
+            return Grouped(layer: layer, attention: attention)
         }
-        return grouped
+    }
+
+    /// What the elements of a key say of layers, which rise; `read` returns nil for one that says something else. Nothing where
+    /// the file does not have the key.
+    private static func layers<Value>(
+        _ file: AdapterFile, _ key: String, each: String,
+        _ read: (_ layer: Int, _ element: JSON) throws(CheckpointError) -> Value?
+    ) throws(CheckpointError) -> [Value] {
+        guard let text = file.metadata[key] else { return [] }
+        func damaged(_ found: String) -> CheckpointError {
+            CheckpointError(
+                .damaged, file: file.path, at: .key(key), expected: "layers with \(each) each, in order", found: found)
+        }
+        guard let elements = try JSON(parsing: text.utf8, file: file.path).array else { throw damaged("no array") }
+        var (values, last): ([Value], Int) = ([], -1)
+        for element in elements {
+            guard let layer = element["layer"]?.integer else { throw damaged("something else") }
+            guard layer > last else { throw damaged("layer \(layer) out of order") }
+            guard let value = try read(layer, element) else { throw damaged("something else") }
+            values.append(value)
+            last = layer
+        }
+        return values
     }
 
     /// The name of a layer's taps: query heads x taps.
     private static func convolution(_ layer: Int) -> String { "model.layers.\(layer).self_attn.convolution.weight" }
 
     private static func entries(
-        _ file: AdapterFile, besides others: [String]
+        _ file: AdapterFile, besides others: Set<String>
     ) throws(CheckpointError) -> [Entry] {
         let names = TensorNames(isGGUF: false)
         var byName: [String: TensorListing] = [:]

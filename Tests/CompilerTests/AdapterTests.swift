@@ -216,6 +216,7 @@ struct AdapterTests {
         let grouped: [(String, String)] = [
             ("found no array", "{}"), ("found something else", #"[{"layer":0,"group":8}]"#),
             ("found something else", #"[{"layer":0,"group":"8","alpha":1}]"#),
+            ("found something else", #"[{"layer":0,"group":8,"alpha":1e300}]"#),
             ("found layer -1 out of order", #"[{"layer":-1,"group":8,"alpha":1}]"#),
             (
                 "found layer 1 out of order", #"[{"layer":1,"group":8,"alpha":1},{"layer":1,"group":8,"alpha":1}]"#
