@@ -57,12 +57,15 @@ OPCODES = {
     12: ("attend_grouped", [("projected", "b"), ("rotary", "b"), ("state", "s"), ("query_heads", "n"), ("query_norm", "o"),
                             ("key_norm", "o"), ("epsilon", "f"), ("alpha", "f"), ("group", "n"), ("convolution", "o"),
                             ("output", "b")]),
+    13: ("attend_hybrid", [("projected", "b"), ("rotary", "b"), ("state", "s"), ("query_heads", "n"), ("query_norm", "o"),
+                           ("key_norm", "o"), ("epsilon", "f"), ("scale", "f"), ("window", "n"), ("output", "b"),
+                           ("sinks", "n"), ("block", "n"), ("query_map", "t"), ("key_map", "t"), ("gate", "t")]),
     11: ("attend_shared", [("projected", "b"), ("state", "s"), ("donor", "s"), ("query_heads", "n"), ("output", "b")]),
 }
 
 STATES = ("keys_and_values", "values", "sums")
 # The kind of state that an instruction attends.
-ATTENDED = {"attend": "keys_and_values", "attend_shared": "values", "attend_grouped": "sums"}
+ATTENDED = {"attend": "keys_and_values", "attend_shared": "values", "attend_grouped": "sums", "attend_hybrid": "sums"}
 
 
 class Refused(Exception):
@@ -84,7 +87,7 @@ def read_sections(data):
     require(len(data) >= 64, "the file is shorter than a header")
     magic, major, minor, count, features, _, size = struct.unpack_from("<8sHHIQQQ", data)
     require(magic == MAGIC, "not a plan: wrong magic number")
-    require(major == 3, f"major version {major} is not known", 69)
+    require(major == 4, f"major version {major} is not known", 69)
     require(1 <= count <= 64, f"{count} sections")
     end = 64 + 40 * count
     require(end <= len(data), "the section table is cut off")
@@ -269,12 +272,16 @@ def check_attention(body, head, states, tensors):
                 taps = convolution["columns"] // heads
             require(1 <= instruction["group"] <= 240 - taps,
                     f"instruction {index}: groups of {instruction['group']}, {taps} taps")
+            require(states[state]["features"] == states[state]["dimensions"] and not states[state]["weighed"],
+                    f"instruction {index}: the state's sums are others")
             continue
-        if name == "attend":
+        if name in ("attend", "attend_hybrid"):
             window, sinks = instruction["window"], instruction["sinks"]
             require(window < 1 << 31 and sinks <= 256, f"instruction {index}: a window of {window}, {sinks} sinks")
             require(window > 0 or sinks == 0, f"instruction {index}: sinks without a window")
-            donor = instruction
+            donor = instruction if name == "attend" else None
+            if name == "attend_hybrid":
+                check_sums(instruction, states[state], tensors, index)
             continue
         require(donor is not None and instruction["donor"] == donor["state"],
                 f"instruction {index}: state {instruction['donor']} is not that of the last attend")
@@ -283,13 +290,31 @@ def check_attention(body, head, states, tensors):
     require(len(attended) == len(states), "a state is not attended")
 
 
+def check_sums(instruction, state, tensors, index):
+    """The maps of a window with sums have one shape for all heads, and the state room for them."""
+    block, heads, dimensions = instruction["block"], instruction["query_heads"], state["dimensions"]
+    require(1 <= block <= 240 and instruction["window"] > 0 and instruction["window"] % block == 0,
+            f"instruction {index}: a window of {instruction['window']} in blocks of {block}")
+    query_map, key_map, gate = (tensors[instruction[name]] for name in ("query_map", "key_map", "gate"))
+    for each in (query_map, key_map):
+        require(each["layout"] == "matrix" and each["packing_number"] in FLOATS and each["columns"] == dimensions,
+                f"instruction {index}: a feature map")
+    rows = query_map["rows"] // heads
+    require(query_map["rows"] == rows * heads and rows % 16 == 0 and 16 <= rows <= 256,
+            f"instruction {index}: {query_map['rows']} rows of feature maps")
+    require(key_map["rows"] in (rows * heads, rows * state["heads"]), f"instruction {index}: the key map")
+    require(state["weighed"] and state["features"] == 2 * key_map["rows"] // state["heads"],
+            f"instruction {index}: the state's sums are others")
+    require(gate["layout"] == "vector" and gate["columns"] == heads * (dimensions + 2), f"instruction {index}: the gate")
+
+
 def read_program(section, tensors):
     require(len(section) >= 64, "the program section is cut off")
     (buffer_count, state_count, body_count, head_count, logits, maximum_rows, maximum_outputs, vocabulary,
      context, arena, name_bytes, map_entries) = struct.unpack_from("<8IQQ2I", section)
     require(not any(section[56:64]), "program: reserved bytes are not zero")
     states_at = 64 + 32 * buffer_count
-    body_at = states_at + 16 * state_count
+    body_at = states_at + 32 * state_count
     maps_at = body_at + 64 * (body_count + head_count)
     names_at = maps_at + 4 * map_entries
     require(len(section) == names_at + name_bytes, "the program section has the wrong size")
@@ -313,13 +338,18 @@ def read_program(section, tensors):
     require(position == len(section), "the buffers' names have the wrong size")
     states = []
     for index in range(state_count):
-        kind, heads, dimensions, element = struct.unpack_from("<4I", section, states_at + 16 * index)
+        kind, heads, dimensions, element, features, weighed, *reserved = struct.unpack_from(
+            "<8I", section, states_at + 32 * index)
         require(kind < len(STATES) and element in (0, 1, 2), f"state {index}: kind {kind}, element {element}", 69)
         require(heads >= 1 and dimensions >= 2 and dimensions % 2 == 0, f"state {index}: {heads} by {dimensions}")
         require(element != 2 or kind != STATES.index("sums"), f"state {index}: sums in int8")
         require(element != 2 or dimensions % BLOCK == 0, f"state {index}: int8 with {dimensions} dimensions")
+        has_sums = kind == STATES.index("sums")
+        require(not any(reserved) and (has_sums or features == weighed == 0), f"state {index}: reserved words are not zero")
+        require(not has_sums or (1 <= features <= 1 << 24 and weighed <= 1), f"state {index}: {features} features")
         states.append({"kind": STATES[kind], "heads": heads, "dimensions": dimensions,
-                       "element": ("float16", "float32", "int8")[element]})
+                       "element": ("float16", "float32", "int8")[element]}
+                      | ({"features": features, "weighed": bool(weighed)} if has_sums else {}))
     counts = {"b": buffer_count, "t": len(tensors), "o": len(tensors), "s": state_count}
     instructions = [read_instruction(section, body_at + 64 * i, f"instruction {i}", counts)
                     for i in range(body_count + head_count)]

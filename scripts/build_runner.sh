@@ -8,7 +8,7 @@ scratch=.build-embedded
 flags=()
 # Packed relocations take 17 KB less; glibc reads them from 2.36 on.
 if getconf GNU_LIBC_VERSION | awk '{ exit !($2 >= 2.36) }'; then
-    flags+=(-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs)
+    flags+=(-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs -Xlinker --icf=all)
 fi
 case $output in
 *-static)

@@ -2,12 +2,13 @@
 """Makes Tests/CompilerTests/Resources/linear_attention: an adapter that linearizes layers of the tiny Llama of
 make_shared_attention_goldens.py, and the logits of the model that it makes.
 
-  adapter.safetensors  windows, grouped linear attention with and without taps, and a matrix (formats/adapter.md)
+  adapter.safetensors  windows, one of them with features behind it, grouped linear attention with and without taps, and a
+                       matrix (formats/adapter.md)
   golden.bin           little-endian f64 logits of every position
   golden.json          {versions, tokens: [ids]}
 
-Computed here in float64 in the quadratic form of the method (You et al. 2024, the released code's); that the form with sums
-of groups is the same, and that alpha = 0 without taps is the group alone, is asserted on the way.
+Computed here in float64 in the quadratic form of the methods (You et al. 2024, the released code's; Zhang et al. 2024, in
+blocks); that the forms with sums are the same, and that alpha = 0 without taps is the group alone, is asserted on the way.
 
 Needs: numpy. The same version writes the same bytes.
 """
@@ -25,6 +26,8 @@ WINDOWS = [{"layer": 1, "length": 9, "sinks": 2}, {"layer": 4, "length": 5, "sin
 GROUPED = [{"layer": 0, "group": 8, "alpha": 0.05}, {"layer": 3, "group": 16, "alpha": -0.1},
            {"layer": 5, "group": 7, "alpha": 0.2}]
 TAPS = {0: 5, 5: 12}
+HYBRID = {"layer": 2, "length": 12, "sinks": 2, "block": 4}
+MAP_ROWS = 16
 
 
 def unit(x):
@@ -60,7 +63,40 @@ def recurrent(queries, keys, values, group, alpha, taps):
     return np.array(outputs)
 
 
-def logits(weights, tokens, convolutions):
+def features(x, maps):
+    """The softmax of W x, and that of -W x: [position, head, feature]."""
+    products = np.einsum("nhd,hfd->nhf", x, maps)
+    return np.concatenate((softmax(products), softmax(-products)), -1)
+
+
+def hybrid_weights(queries, keys, scores, maps):
+    """[head, row, position]: what each value is weighed with, its sum 1."""
+    count, block = len(queries), HYBRID["block"]
+    row, position = np.arange(count)[:, None], np.arange(count)[None]
+    first = (row // block + 1) * block - HYBRID["length"]
+    near = (position <= row) & ((position >= first) | (position < HYBRID["sinks"]))
+    scores = np.where(near, scores, -np.inf)
+    largest = scores.max(-1, keepdims=True)
+    gate = maps["gate"]
+    exponent = gate[:, 0] + np.einsum("nhd,hd->nh", queries, gate[:, 2:]) + gate[:, 1] * largest[..., 0].T
+    weights = np.exp(exponent).T[..., None] * np.exp(scores - largest)
+    query_features, key_features = features(queries, maps["feature_map_q"]), features(keys, maps["feature_map_k"])
+    weights += np.einsum("nhf,mhf->hnm", query_features, key_features) * ((position <= row) & ~near)
+    # The same with the sums of whole blocks, one row after the other.
+    sums, masses, summed = np.zeros((HEADS, 2 * MAP_ROWS, count)), np.zeros((HEADS, 2 * MAP_ROWS)), 0
+    for t in range(count):
+        while summed < first[t, 0]:
+            if summed >= HYBRID["sinks"]:
+                sums[:, :, summed] += key_features[summed]
+                masses += key_features[summed]
+            summed += 1
+        far = np.einsum("hf,hfm->hm", query_features[t], sums)
+        assert np.allclose(far, weights[:, t] * ~near[t])
+        assert np.allclose(far.sum(-1), np.einsum("hf,hf->h", query_features[t], masses))
+    return weights / weights.sum(-1, keepdims=True)
+
+
+def logits(weights, tokens, convolutions, maps):
     windows, grouped = ({each["layer"]: each for each in table} for table in (WINDOWS, GROUPED))
     x, count = weights["model.embed_tokens.weight"][tokens], len(tokens)
     row, position = np.arange(count)[:, None], np.arange(count)[None]
@@ -78,6 +114,9 @@ def logits(weights, tokens, convolutions):
             assert np.allclose(np.einsum("hnm,mhd->nhd", used, values), recurrent(queries, keys, values, *settings))
             alone = grouped_weights(queries, keys, settings[0], 0, None)
             assert not alone[:, row // settings[0] != position // settings[0]].any()
+        elif layer == HYBRID["layer"]:
+            scores = np.einsum("nhd,mhd->hnm", queries, keys) / np.sqrt(DIMENSIONS)
+            used = hybrid_weights(queries, keys, scores, maps)
         else:
             seen = position <= row
             if layer in windows:
@@ -102,10 +141,18 @@ def main():
     weights[name] = shared.matrix(random, *weights[name].shape)
     tensors = {name: weights[name]} | {
         f"model.layers.{layer}.self_attn.convolution.weight": taps for layer, taps in convolutions.items()}
+    maps = {"feature_map_q": shared.matrix(random, HEADS * MAP_ROWS, DIMENSIONS),
+            "feature_map_k": shared.matrix(random, KEY_HEADS * MAP_ROWS, DIMENSIONS),
+            "gate": shared.matrix(random, HEADS, DIMENSIONS + 2)}
+    tensors |= {f"model.layers.{HYBRID['layer']}.self_attn.{part}.weight": value for part, value in maps.items()}
+    # By head, as queries and keys are: a key head's map is that of all its query heads.
+    for part, heads in (("feature_map_q", HEADS), ("feature_map_k", KEY_HEADS)):
+        maps[part] = np.repeat(maps[part].reshape(heads, MAP_ROWS, DIMENSIONS), HEADS // heads, 0)
     FOLDER.mkdir(parents=True, exist_ok=True)
     shared.write_safetensors(FOLDER / "adapter.safetensors", tensors, {
-        "windows": json.dumps(WINDOWS), "grouped_attention": json.dumps(GROUPED)})
-    (FOLDER / "golden.bin").write_bytes(logits(weights, tokens, convolutions).astype("<f8").tobytes())
+        "windows": json.dumps(WINDOWS), "grouped_attention": json.dumps(GROUPED),
+        "hybrid_attention": json.dumps([HYBRID])})
+    (FOLDER / "golden.bin").write_bytes(logits(weights, tokens, convolutions, maps).astype("<f8").tobytes())
     (FOLDER / "golden.json").write_text(json.dumps({
         "versions": {"python": platform.python_version(), "numpy": np.__version__}, "tokens": tokens.tolist(),
     }, indent=1) + "\n")

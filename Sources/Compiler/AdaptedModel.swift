@@ -23,10 +23,12 @@ struct AdaptedModel {
         let windows = adapter.windows.map { ($0.layer, LinearizeAttention.Form.window($0.window)) }
         let grouped = adapter.grouped.map { ($0.layer, LinearizeAttention.Form.grouped($0.attention)) }
         let forms = Dictionary(windows + grouped) { first, _ in first }
-        let layers = Set(adapter.grouped.map(\.layer))
         let linearized = try attempt(CompileError.linearization) { () throws(LinearizeAttentionError) in
-            if let twice = adapter.windows.first(where: { layers.contains($0.layer) }) {
-                throw .withoutWeights(layer: twice.layer)
+            if forms.count < windows.count + grouped.count {
+                let layers = (windows + grouped).map(\.0).sorted()
+                for (layer, next) in zip(layers, layers.dropFirst()) where layer == next {
+                    throw .withoutWeights(layer: layer)
+                }
             }
             return try LinearizeAttention(forms).apply(to: shared.model)
         }

@@ -100,11 +100,19 @@ public struct ModelLowering: Sendable {
         let (heads, dimensions) = (attention.keyHeads, attention.dimensions)
         let state: StateIndex
         switch attention.form {
-        case .softmax:
+        case .softmax(_, let window):
+            let features = window?.distant.map { 2 * $0.keyMap.count / (dimensions * heads) }
             state = builder.state(
-                .keysAndValues(heads: heads, dimensions: dimensions, element: precision.cacheElement))
+                features.map {
+                    .sums(
+                        heads: heads, dimensions: dimensions, element: precision.cacheElement,
+                        FeatureSums(features: $0, areWeighed: true))
+                } ?? .keysAndValues(heads: heads, dimensions: dimensions, element: precision.cacheElement))
         case .grouped:
-            state = builder.state(.sums(heads: heads, dimensions: dimensions, element: precision.cacheElement))
+            state = builder.state(
+                .sums(
+                    heads: heads, dimensions: dimensions, element: precision.cacheElement,
+                    FeatureSums(features: dimensions, areWeighed: false)))
         }
         let mixed = self.mixed(
             attention.output, queryHeads: attention.queryHeads, keyHeads: attention.keyHeads, name: name, into: &builder
@@ -114,12 +122,17 @@ public struct ModelLowering: Sendable {
         let epsilon = attention.queryNorm?.epsilon ?? norm.epsilon
         switch attention.form {
         case .softmax(let scale, let window):
+            let distant = try window?.distant.map { features throws(LoweringError) in
+                try lower(features, scale: scale, dimensions: dimensions, name: name, into: &builder)
+            }
             builder.append(
                 .attend(
                     SoftmaxAttention(
                         projected: projected, rotary: place.rotary, state: state, queryHeads: attention.queryHeads,
                         queryNorm: queryNorm, keyNorm: keyNorm, epsilon: epsilon, scale: scale,
-                        window: window.map { Plans.AttentionWindow(length: $0.length, sinks: $0.sinks) },
+                        window: window.map {
+                            Plans.AttentionWindow(length: $0.length, sinks: $0.sinks, distant: distant)
+                        },
                         output: mixed)))
         case .grouped(let grouped):
             let taps = grouped.taps.flatMap { $0 }
@@ -133,6 +146,24 @@ public struct ModelLowering: Sendable {
                         output: mixed)))
         }
         return (mixed, state)
+    }
+
+    /// The sums behind a window. The program has its queries scaled.
+    private func lower(
+        _ features: DistantFeatures, scale: Float, dimensions: Int, name: String, into builder: inout ProgramBuilder
+    ) throws(LoweringError) -> DistantSums {
+        func map(_ name: String, _ values: [Float]) throws(LoweringError) -> TensorIndex {
+            let matrix = FittedMatrix(
+                name: name, rows: values.count / dimensions, columns: dimensions, values: values)
+            return try builder.matrix(
+                name, precision == .f32 ? .float32 : .float16, stack: [Weight(matrix)])
+        }
+        var gate = features.gate
+        for index in gate.indices where index % (dimensions + 2) >= 2 { gate[index] /= scale }
+        return DistantSums(
+            block: features.block, queryMap: try map("\(name).query_map", features.queryMap.map { $0 / scale }),
+            keyMap: try map("\(name).key_map", features.keyMap),
+            gate: try builder.tensor("\(name).gate", .vector(gate)))
     }
 
     /// The same for attention with the weights of the layer whose state is `donor`: its projection has values alone.

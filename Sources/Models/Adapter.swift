@@ -11,7 +11,7 @@ public struct Adapter: Sendable {
         public let headMap: [Int]
     }
 
-    /// A layer that does not see everything.
+    /// A layer that does not see everything, or sees what is far with features.
     public struct Windowed: Sendable, Equatable {
         public let layer: Int
         public let window: AttentionWindow
@@ -57,9 +57,14 @@ public struct Adapter: Sendable {
     public init(_ file: AdapterFile) throws(CheckpointError) {
         self.file = file
         receivers = try Adapter.receivers(file)
-        windows = try Adapter.windows(file)
+        windows = (try Adapter.windows(file) + Adapter.hybrids(file)).sorted { $0.layer < $1.layer }
         grouped = try Adapter.grouped(file)
-        entries = try Adapter.entries(file, besides: Set(grouped.map { Adapter.convolution($0.layer) }))
+        let others =
+            grouped.map { Adapter.convolution($0.layer) }
+            + windows.flatMap { window in
+                window.window.distant == nil ? [] : Adapter.distantParts.map { Adapter.name($0, of: window.layer) }
+            }
+        entries = try Adapter.entries(file, besides: Set(others))
         guard !receivers.isEmpty || !windows.isEmpty || !grouped.isEmpty || !entries.isEmpty else {
             throw CheckpointError(.damaged, file: file.path, expected: "changes of matrices", found: "none")
         }
@@ -109,7 +114,7 @@ public struct Adapter: Sendable {
     }
 
     private static func grouped(_ file: AdapterFile) throws(CheckpointError) -> [Grouped] {
-        let byName = Dictionary(file.listing.map { ($0.name, $0) }) { first, _ in first }
+        let byName = file.byName
         return try layers(file, "grouped_attention", each: "a group and an alpha") {
             layer, element throws(CheckpointError) -> Grouped? in
             guard let group = element["group"]?.integer, let number = element["alpha"]?.number,
@@ -124,6 +129,38 @@ public struct Adapter: Sendable {
             }
             return Grouped(layer: layer, attention: attention)
         }
+    }
+
+    /// Windows with features behind them.
+    private static func hybrids(_ file: AdapterFile) throws(CheckpointError) -> [Windowed] {
+        let byName = file.byName
+        return try layers(file, "hybrid_attention", each: "a length, a number of sinks and a block") {
+            layer, element throws(CheckpointError) -> Windowed? in
+            guard let length = element["length"]?.integer, let sinks = element["sinks"]?.integer,
+                let block = element["block"]?.integer
+            else { return nil }
+            var matrices: [(rows: Int, columns: Int, values: [Float])] = []
+            for part in distantParts {
+                guard let tensor = byName[name(part, of: layer)] else {
+                    throw CheckpointError(
+                        .damaged, file: file.path, at: .key("hybrid_attention"),
+                        expected: "a tensor \(name(part, of: layer))", found: "none")
+                }
+                matrices.append(try file.matrix(tensor))
+            }
+            // A gate has a row for each query head.
+            let features = DistantFeatures(
+                block: block, rows: matrices[0].rows / matrices[2].rows, queryMap: matrices[0].values,
+                keyMap: matrices[1].values, gate: matrices[2].values)
+            return Windowed(layer: layer, window: AttentionWindow(length: length, sinks: sinks, distant: features))
+        }
+    }
+
+    /// What a layer with features behind its window has of its own.
+    private static let distantParts = ["feature_map_q", "feature_map_k", "gate"]
+
+    private static func name(_ part: String, of layer: Int) -> String {
+        "model.layers.\(layer).self_attn.\(part).weight"
     }
 
     /// What the elements of a key say of layers, which rise; `read` returns nil for one that says something else. Nothing where
@@ -150,14 +187,13 @@ public struct Adapter: Sendable {
     }
 
     /// The name of a layer's taps: query heads x taps.
-    private static func convolution(_ layer: Int) -> String { "model.layers.\(layer).self_attn.convolution.weight" }
+    private static func convolution(_ layer: Int) -> String { name("convolution", of: layer) }
 
     private static func entries(
         _ file: AdapterFile, besides others: Set<String>
     ) throws(CheckpointError) -> [Entry] {
         let names = TensorNames(isGGUF: false)
-        var byName: [String: TensorListing] = [:]
-        for tensor in file.listing { byName[tensor.name] = tensor }
+        let byName = file.byName
         var entries: [Entry] = []
         for tensor in file.listing where !others.contains(tensor.name) {
             guard let (layer, part) = place(tensor.name, names) else {
@@ -205,5 +241,11 @@ public struct Adapter: Sendable {
             for kind in ["weight", "lora_A.weight", "lora_B.weight"] where name == stem + kind { return (layer, part) }
         }
         return nil
+    }
+}
+
+extension AdapterFile {
+    fileprivate var byName: [String: TensorListing] {
+        Dictionary(listing.map { ($0.name, $0) }) { first, _ in first }
     }
 }

@@ -94,9 +94,9 @@ public struct Attention: Sendable {
         if case .softmax(_, let window) = form { window } else { nil }
     }
 
-    /// Whether there are weights that other layers could use.
+    /// Whether there are weights that other layers could use, and nothing besides.
     public var hasWeights: Bool {
-        if case .softmax = form { true } else { false }
+        if case .softmax(_, let window) = form { window?.distant == nil } else { false }
     }
 }
 
@@ -113,19 +113,6 @@ public struct GroupedAttention: Sendable, Hashable {
         self.group = group
         self.alpha = alpha
         self.taps = taps
-    }
-}
-
-/// What a row sees where attention does not reach back to everything.
-public struct AttentionWindow: Sendable, Hashable {
-    /// Positions that a row sees, itself the last of them.
-    public var length: Int
-    /// First positions of the sequence that every row behind them sees besides (Xiao et al. 2023).
-    public var sinks: Int
-
-    public init(length: Int, sinks: Int = 0) {
-        self.length = length
-        self.sinks = sinks
     }
 }
 

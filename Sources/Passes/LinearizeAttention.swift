@@ -6,7 +6,8 @@ import Models
 public struct LinearizeAttention: Sendable {
     /// What a layer's attention becomes.
     public enum Form: Sendable, Hashable {
-        /// Softmax over the last positions and the first ones (Xiao et al. 2023): what every other form must beat.
+        /// Softmax over the last positions and the first ones (Xiao et al. 2023): what every other form must beat; with features
+        /// linear attention to the positions between (Zhang et al. 2024).
         case window(AttentionWindow)
         /// Grouped linear attention with a convolution (You et al. 2024): a model has to be trained or fitted for it.
         case grouped(GroupedAttention)
@@ -38,6 +39,10 @@ public struct LinearizeAttention: Sendable {
             switch form {
             case .window(let window):
                 try check(window, contextLength: model.contextLength)
+                if let distant = window.distant {
+                    try check(distant, of: window, attention, layer: layer)
+                    try checkUnshared(layer, of: model)
+                }
                 if let present, present.length <= window.length {
                     throw .hasWindow(layer: layer, length: present.length)
                 }
@@ -50,9 +55,7 @@ public struct LinearizeAttention: Sendable {
                 guard grouped.taps.isEmpty || grouped.taps.count == attention.queryHeads,
                     grouped.taps.allSatisfy({ $0.count == taps })
                 else { throw .taps(layer: layer, heads: attention.queryHeads) }
-                if let user = model.blocks.firstIndex(where: { $0.donor == layer }) {
-                    throw .isDonor(layer: layer, receiver: user)
-                }
+                try checkUnshared(layer, of: model)
                 attention.form = .grouped(grouped)
             }
             changed.blocks[layer].mixer = .attention(attention)
@@ -69,10 +72,37 @@ public struct LinearizeAttention: Sendable {
         }
     }
 
+    private func check(
+        _ distant: DistantFeatures, of window: AttentionWindow, _ attention: Attention, layer: Int
+    ) throws(LinearizeAttentionError) {
+        guard distant.block >= 1, distant.block <= LinearizeAttention.mostPositions,
+            window.length % distant.block == 0
+        else { throw .block(distant.block, length: window.length) }
+        let (rows, dimensions, heads) = (distant.rows, attention.dimensions, attention.queryHeads)
+        guard rows >= 16, rows % 16 == 0, rows <= LinearizeAttention.mostMapRows,
+            distant.queryMap.count == heads * rows * dimensions,
+            [attention.keyHeads, heads].contains(where: { $0 * rows * dimensions == distant.keyMap.count }),
+            distant.gate.count == heads * (dimensions + 2)
+        else { throw .features(layer: layer) }
+        guard [distant.queryMap, distant.keyMap, distant.gate].allSatisfy({ $0.allSatisfy(\.isFinite) }) else {
+            throw .features(layer: layer)
+        }
+    }
+
+    /// No layer uses the attention weights of this one.
+    private func checkUnshared(_ layer: Int, of model: Model) throws(LinearizeAttentionError) {
+        if let user = model.blocks.firstIndex(where: { $0.donor == layer }) {
+            throw .isDonor(layer: layer, receiver: user)
+        }
+    }
+
+    /// Rows of a head's feature map at the most (formats/plan.md, "attend hybrid").
+    public static let mostMapRows = 256
+
     /// First positions that a window keeps at the most (formats/plan.md, "attend").
     public static let mostSinks = 256
 
-    /// Positions of a group and taps of a head together at the most (formats/plan.md, "attend grouped").
+    /// Positions of a block, and those of a group and taps of a head together, at the most (formats/plan.md, "attend grouped").
     public static let mostPositions = 240
 
     private var summary: String {
@@ -90,6 +120,7 @@ extension LinearizeAttention.Form {
         switch self {
         case .window(let window):
             "a window of \(window.length)" + (window.sinks > 0 ? " and \(window.sinks) sinks" : "")
+                + (window.distant.map { " before \(2 * $0.rows) features" } ?? "")
         case .grouped(let grouped):
             "groups of \(grouped.group)" + (grouped.taps.first.map { " and \($0.count) taps" } ?? "")
         }

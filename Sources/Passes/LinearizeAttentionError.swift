@@ -10,11 +10,14 @@ public enum LinearizeAttentionError: Error, Equatable {
     case reachesEverything(length: Int, sinks: Int, contextLength: Int)
     /// The layer's own window is no longer than the one asked for.
     case hasWindow(layer: Int, length: Int)
-
     /// A group of no positions, or more of them and taps than there may be, or a factor that is not finite.
     case group(Int, taps: Int)
     /// Taps are not equally many for each query head.
     case taps(layer: Int, heads: Int)
+    /// A window that is not made of whole blocks, or too large a block.
+    case block(Int, length: Int)
+    /// Feature maps and gate are not of the layer's shapes, or not finite.
+    case features(layer: Int)
     /// Another layer uses the attention weights of a layer that would have none.
     case isDonor(layer: Int, receiver: Int)
 
@@ -32,8 +35,10 @@ public enum LinearizeAttentionError: Error, Equatable {
         case .group(let group, let taps):
             "attention cannot have groups of \(group) with \(taps) taps"
         case .taps(let layer, let heads): "layer \(layer) has not as many taps for each of \(heads) query heads"
+        case .block(let block, let length): "attention cannot have a window of \(length) in blocks of \(block)"
+        case .features(let layer): "layer \(layer) has feature maps or a gate of other shapes"
         case .isDonor(let layer, let receiver):
-            "layer \(layer) cannot have grouped attention: layer \(receiver) uses its attention weights"
+            "layer \(layer) cannot have sums: layer \(receiver) uses its attention weights"
         }
     }
 
@@ -47,7 +52,9 @@ public enum LinearizeAttentionError: Error, Equatable {
         case .hasWindow: "choose a shorter window, or leave the layer out"
         case .group:
             "choose a group of 1 or more, of at most \(LinearizeAttention.mostPositions) positions with the taps"
-        case .taps: "the adapter is damaged, or was made for another model"
+        case .block:
+            "choose a block that divides the window, of at most \(LinearizeAttention.mostPositions) positions"
+        case .taps, .features: "the adapter is damaged, or was made for another model"
         case .isDonor: "choose spans that do not cross this layer"
         }
     }
@@ -55,8 +62,8 @@ public enum LinearizeAttentionError: Error, Equatable {
     /// The process exit code that stands for this error.
     public var exitCode: Int32 {
         switch self {
-        case .noSuchLayer, .window, .reachesEverything, .group: 64
-        case .taps: 65
+        case .noSuchLayer, .window, .reachesEverything, .group, .block: 64
+        case .taps, .features: 65
         case .withoutWeights, .hasWindow, .isDonor: 69
         }
     }

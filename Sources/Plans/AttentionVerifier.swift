@@ -2,8 +2,13 @@
 extension InstructionVerifier {
     mutating func check(_ attention: SoftmaxAttention, at place: PlanError.Place) throws(PlanError) {
         try checkBodyOnly(at: place)
+        let distant = attention.window?.distant
         let state = try state(attention.state, at: place) {
-            if case .keysAndValues = $0 { true } else { false }
+            switch $0 {
+            case .keysAndValues: distant == nil
+            case .sums(_, _, _, let sums): distant != nil && sums.areWeighed
+            case .values: false
+            }
         }
         try checkProjected(attention.projected, state: state, queryHeads: attention.queryHeads, at: place)
         try checkFloat(attention.rotary, width: state.dimensions, at: place)
@@ -11,6 +16,7 @@ extension InstructionVerifier {
             attention.queryNorm, attention.keyNorm, epsilon: attention.epsilon, dimensions: state.dimensions, at: place)
         try checkFinite(attention.scale, at: place)
         if let window = attention.window {
+            if let distant { try check(distant, of: window, state: state, queryHeads: attention.queryHeads, at: place) }
             guard window.length >= 1, window.length <= Int(Int32.max) else {
                 throw PlanError(
                     .invalid, "the window is within its limit", at: place, expected: .range(1, Int(Int32.max)),
@@ -25,7 +31,51 @@ extension InstructionVerifier {
         }
         try attendOnce(attention.state, at: place)
         try checkOutput(attention.output, queryHeads: attention.queryHeads, state: state, at: place)
-        donor = attention
+        donor = distant == nil ? attention : nil
+    }
+
+    /// What is summed behind a window has one shape for all heads, and the state room for it.
+    private func check(
+        _ distant: DistantSums, of window: AttentionWindow, state: MixerState, queryHeads: Int,
+        at place: PlanError.Place
+    ) throws(PlanError) {
+        guard distant.block >= 1, distant.block <= DistantSums.mostPositions else {
+            throw PlanError(
+                .invalid, "a block has at most 240 positions", at: place,
+                expected: .range(1, DistantSums.mostPositions), found: .number(distant.block))
+        }
+        guard window.length % distant.block == 0 else {
+            throw PlanError(
+                .invalid, "a window consists of whole blocks", at: place, expected: .number(distant.block),
+                found: .number(window.length))
+        }
+        let queryRows = try mapRows(distant.queryMap, state: state, at: place)
+        let rows = queryRows / queryHeads
+        guard queryRows % queryHeads == 0, rows % Packing.tileRows == 0, rows <= DistantSums.mostMapRows else {
+            throw PlanError(
+                .invalid, "a feature map has whole tiles of 16 rows for every query head, at most 256", at: place,
+                expected: .number(queryHeads * Packing.tileRows), found: .number(queryRows))
+        }
+        let keyRows = try mapRows(distant.keyMap, state: state, at: place)
+        guard keyRows == rows * state.heads || keyRows == rows * queryHeads else {
+            throw PlanError(
+                .invalid, "a feature map of keys has as many rows for every key head, or query head", at: place,
+                expected: .number(rows * state.heads), found: .number(keyRows))
+        }
+        try equal(
+            state.sums?.features ?? 0, 2 * keyRows / state.heads, "the state has room for the features of its keys",
+            at: place)
+        try checkVector(distant.gate, count: queryHeads * (state.dimensions + 2), at: place)
+    }
+
+    /// The rows of a matrix of floats that takes the queries or keys of a state.
+    private func mapRows(_ map: TensorIndex, state: MixerState, at place: PlanError.Place) throws(PlanError) -> Int {
+        let (packing, rows, columns) = try matrix(map, at: place)
+        guard packing.isFloat else {
+            throw PlanError(.invalid, "a feature map is a matrix of floats", at: place, found: .number(map.value))
+        }
+        try equal(columns, state.dimensions, "a feature map takes a head's dimensions", at: place)
+        return rows
     }
 
     mutating func check(_ attention: SharedAttention, at place: PlanError.Place) throws(PlanError) {
@@ -60,7 +110,9 @@ extension InstructionVerifier {
 
     mutating func check(_ attention: GroupedAttention, at place: PlanError.Place) throws(PlanError) {
         try checkBodyOnly(at: place)
-        let state = try state(attention.state, at: place) { $0.holdsSums }
+        let state = try state(attention.state, at: place) {
+            if let sums = $0.sums { !sums.areWeighed && sums.features == $0.dimensions } else { false }
+        }
         try checkProjected(attention.projected, state: state, queryHeads: attention.queryHeads, at: place)
         try checkFloat(attention.rotary, width: state.dimensions, at: place)
         try checkNorms(

@@ -10,6 +10,7 @@ enum Opcode: UInt32, CaseIterable {
     case attend = 10
     case attendShared = 11
     case attendGrouped = 12
+    case attendHybrid = 13
 }
 
 extension Instruction {
@@ -49,7 +50,8 @@ extension Instruction {
             writer.number32(column)
             writer.number32(accumulate ? 1 : 0)
         case .attend(let attention):
-            writer.unsigned(Opcode.attend.rawValue)
+            let distant = attention.window?.distant
+            writer.unsigned((distant == nil ? Opcode.attend : .attendHybrid).rawValue)
             writer.number32(attention.projected.value)
             writer.number32(attention.rotary.value)
             writer.number32(attention.state.value)
@@ -61,6 +63,12 @@ extension Instruction {
             writer.number32(attention.window?.length ?? 0)
             writer.number32(attention.output.value)
             writer.number32(attention.window?.sinks ?? 0)
+            if let distant {
+                writer.number32(distant.block)
+                writer.number32(distant.queryMap.value)
+                writer.number32(distant.keyMap.value)
+                writer.number32(distant.gate.value)
+            }
         case .attendShared(let attention):
             writer.unsigned(Opcode.attendShared.rawValue)
             writer.number32(attention.projected.value)
@@ -130,7 +138,7 @@ extension Instruction {
             self = .multiply(
                 input: input, weight: weight, bias: bias, output: output, column: column,
                 accumulate: accumulate == 1)
-        case .attend:
+        case .attend, .attendHybrid:
             var attention = SoftmaxAttention(
                 projected: try BufferIndex(&reader), rotary: try BufferIndex(&reader),
                 state: StateIndex(try reader.number32()), queryHeads: try reader.number32(),
@@ -144,6 +152,12 @@ extension Instruction {
                     .invalid, "only a window has sinks", at: place, expected: .number(0), found: .number(sinks))
             }
             if length > 0 { attention.window = AttentionWindow(length: length, sinks: sinks) }
+            if opcode == .attendHybrid {
+                let distant = DistantSums(
+                    block: try reader.number32(), queryMap: try TensorIndex(&reader), keyMap: try TensorIndex(&reader),
+                    gate: try TensorIndex(&reader))
+                attention.window = AttentionWindow(length: length, sinks: sinks, distant: distant)
+            }
             self = .attend(attention)
         case .attendShared:
             let projected = try BufferIndex(&reader)

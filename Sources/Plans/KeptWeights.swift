@@ -10,7 +10,7 @@ extension Program {
         var last: SoftmaxAttention?
         for instruction in body {
             switch instruction {
-            case .attend(let attention): last = attention
+            case .attend(let attention): last = attention.window?.distant == nil ? attention : nil
             case .attendShared: if let last { donors[last.state.value] = last }
             case .embed, .rotaryTable, .normalize, .quantize, .multiply, .attendGrouped, .gate, .selectRows: break
             }

@@ -4,27 +4,26 @@ public enum MixerState: Sendable, Equatable {
     case keysAndValues(heads: Int, dimensions: Int, element: CacheElement)
     /// Values of attention that has its weights from another one, and so needs no keys.
     case values(heads: Int, dimensions: Int, element: CacheElement)
-    /// Keys and values of the last positions, and for each head the sum of the products of those before, dimensions times
-    /// dimensions f32 values, of grouped linear attention.
-    case sums(heads: Int, dimensions: Int, element: CacheElement)
+    /// Keys and values of the last positions, and for each head sums over those before.
+    case sums(heads: Int, dimensions: Int, element: CacheElement, FeatureSums)
 
     public var heads: Int {
         switch self {
-        case .keysAndValues(let heads, _, _), .values(let heads, _, _), .sums(let heads, _, _): heads
+        case .keysAndValues(let heads, _, _), .values(let heads, _, _), .sums(let heads, _, _, _): heads
         }
     }
 
     /// Values of a head.
     public var dimensions: Int {
         switch self {
-        case .keysAndValues(_, let dimensions, _), .values(_, let dimensions, _), .sums(_, let dimensions, _):
+        case .keysAndValues(_, let dimensions, _), .values(_, let dimensions, _), .sums(_, let dimensions, _, _):
             dimensions
         }
     }
 
     public var element: CacheElement {
         switch self {
-        case .keysAndValues(_, _, let element), .values(_, _, let element), .sums(_, _, let element): element
+        case .keysAndValues(_, _, let element), .values(_, _, let element), .sums(_, _, let element, _): element
         }
     }
 
@@ -35,10 +34,11 @@ public enum MixerState: Sendable, Equatable {
         }
     }
 
-    public var holdsSums: Bool {
+    /// Nil where there are none.
+    public var sums: FeatureSums? {
         switch self {
-        case .sums: true
-        case .keysAndValues, .values: false
+        case .sums(_, _, _, let sums): sums
+        case .keysAndValues, .values: nil
         }
     }
 
@@ -48,8 +48,8 @@ public enum MixerState: Sendable, Equatable {
         case .keysAndValues(let heads, let dimensions, _):
             .keysAndValues(heads: heads, dimensions: dimensions, element: element)
         case .values(let heads, let dimensions, _): .values(heads: heads, dimensions: dimensions, element: element)
-        case .sums(let heads, let dimensions, let present):
-            .sums(heads: heads, dimensions: dimensions, element: element == .int8 ? present : element)
+        case .sums(let heads, let dimensions, let present, let sums):
+            .sums(heads: heads, dimensions: dimensions, element: element == .int8 ? present : element, sums)
         }
     }
 
@@ -72,14 +72,27 @@ public enum MixerState: Sendable, Equatable {
 
     /// Bytes of one head's sums, rounded up to 64; nil where that overflows.
     public var sumBytes: Int? {
-        guard holdsSums else { return 0 }
-        guard dimensions >= 0, dimensions <= 1 << 24 else { return nil }
-        return (dimensions * dimensions * 4 + 63) / 64 * 64
+        guard let sums else { return 0 }
+        guard dimensions >= 0, dimensions <= 1 << 24, sums.features >= 0, sums.features <= 1 << 24 else { return nil }
+        return (sums.features * (dimensions + (sums.areWeighed ? 1 : 0)) * 4 + 63) / 64 * 64
     }
 
     /// Bytes that one position takes, without what rounding adds. The state has been verified.
     public var bytesPerPosition: Int {
         let slot = element.slotBytes(dimensions: dimensions)
         return heads * ((holdsKeys ? slot.key : 0) + slot.value)
+    }
+}
+
+/// Sums over positions, f32 values: for each feature of a head that of its products with the values.
+public struct FeatureSums: Sendable, Equatable {
+    /// Features of a head of keys.
+    public var features: Int
+    /// Whether there is the sum of each feature by itself behind those.
+    public var areWeighed: Bool
+
+    public init(features: Int, areWeighed: Bool) {
+        self.features = features
+        self.areWeighed = areWeighed
     }
 }

@@ -1,5 +1,3 @@
-import Kernels
-
 /// Index of a tensor in `Program.tensors`.
 public struct TensorIndex: Sendable, Hashable {
     public var value: Int
@@ -102,23 +100,6 @@ public struct Buffer: Sendable, Equatable {
     }
 }
 
-/// What a row sees where attention does not reach back to everything: its last positions, and the first ones of the
-/// sequence, its sinks.
-public struct AttentionWindow: Sendable, Equatable {
-    /// Positions that a row sees, itself the last of them.
-    public var length: Int
-    /// First positions of the sequence that every row behind them sees besides.
-    public var sinks: Int
-
-    public init(length: Int, sinks: Int = 0) {
-        self.length = length
-        self.sinks = sinks
-    }
-
-    /// First positions at the most: a segment.
-    public static let mostSinks = Int(LATHE_SEGMENT)
-}
-
 /// The operands of softmax attention.
 ///
 /// Each row of `projected` (queries | keys | values) is split into heads; query and key heads go through RMSNorm where
@@ -202,7 +183,8 @@ public enum Instruction: Sendable, Equatable {
     case multiply(
         input: BufferIndex, weight: TensorIndex, bias: TensorIndex?, output: BufferIndex, column: Int,
         accumulate: Bool)
-    /// Softmax attention with the keys and values of a state, which it first extends by the step's rows.
+    /// Softmax attention with the keys and values of a state, which it first extends by the step's rows, and with its sums
+    /// where there are any.
     case attend(SoftmaxAttention)
     /// Attention with the weights that the last `attend` computed, over the values of a state of its own.
     case attendShared(SharedAttention)
@@ -271,10 +253,16 @@ public struct Program: Sendable, Equatable {
         return windows
     }
 
-    /// Positions of a group of each state with sums; 0 for other states. The program's operands have been checked.
-    public var groups: [Int] {
-        var groups = [Int](repeating: 0, count: states.count)
-        for case .attendGrouped(let attention) in body { groups[attention.state.value] = attention.group }
+    /// The groups of positions of each state with sums; nil for other states. The program's operands have been checked.
+    public var groups: [PositionGroups?] {
+        var groups = [PositionGroups?](repeating: nil, count: states.count)
+        for instruction in body {
+            switch instruction {
+            case .attend(let attention): groups[attention.state.value] = attention.window?.groups
+            case .attendGrouped(let attention): groups[attention.state.value] = PositionGroups(size: attention.group)
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .attendShared, .gate, .selectRows: break
+            }
+        }
         return groups
     }
 

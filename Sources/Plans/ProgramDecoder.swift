@@ -8,7 +8,7 @@ enum ProgramDecoder {
 
     static let programHeaderBytes = 64
     static let bufferBytes = 32
-    static let stateBytes = 16
+    static let stateBytes = 32
     static let headMapEntryBytes = 4
     static let tensorsHeaderBytes = 16
     static let tensorBytes = 40
@@ -147,11 +147,23 @@ enum ProgramDecoder {
                 .unsupported, "the element type of the cache is known", at: .state(index),
                 found: .number(Int(elementNumber)))
         }
-        return switch kind {
-        case keysAndValues: .keysAndValues(heads: heads, dimensions: dimensions, element: element)
-        case values: .values(heads: heads, dimensions: dimensions, element: element)
-        default: .sums(heads: heads, dimensions: dimensions, element: element)
+        guard kind == sums else {
+            try reader.zeros(16)
+            return kind == values
+                ? .values(heads: heads, dimensions: dimensions, element: element)
+                : .keysAndValues(heads: heads, dimensions: dimensions, element: element)
         }
+        let features = try reader.number32()
+        let weighed = try reader.unsigned32()
+        guard weighed <= 1 else {
+            throw PlanError(
+                .invalid, "sums are weighed or not, 1 or 0", at: .state(index), expected: .range(0, 1),
+                found: .number(Int(weighed)))
+        }
+        try reader.zeros(8)
+        return .sums(
+            heads: heads, dimensions: dimensions, element: element,
+            FeatureSums(features: features, areWeighed: weighed == 1))
     }
 
     private static func tensor(

@@ -40,6 +40,9 @@ enum ProgramEncoder {
             writer.number32(state.heads)
             writer.number32(state.dimensions)
             writer.unsigned(state.element.rawValue)
+            writer.number32(state.sums?.features ?? 0)
+            writer.number32(state.sums?.areWeighed == true ? 1 : 0)
+            writer.zeros(8)
         }
         for instruction in program.body { instruction.encode(to: &writer) }
         for instruction in program.head { instruction.encode(to: &writer) }

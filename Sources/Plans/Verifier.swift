@@ -86,8 +86,12 @@ struct Verifier {
                     .invalid, "the dimensions of a head with an int8 cache are a multiple of 32", at: place,
                     found: .number(dimensions))
             }
-            if state.holdsSums, state.element == .int8 {
-                throw PlanError(.invalid, "a state with sums is of floats", at: place)
+            if let sums = state.sums {
+                guard state.element != .int8 else {
+                    throw PlanError(.invalid, "a state with sums is of floats", at: place)
+                }
+                try check(
+                    sums.features, from: 1, to: limits.width, "the number of features is within its limit", at: place)
             }
             // Positions and both factors are at most 2^24 by standard limits, yet a caller may raise those.
             let slots = program.contextLength.addingReportingOverflow(program.maximumRows)

@@ -17,6 +17,8 @@ struct AttentionOperands {
     /// Nil where a row sees every position up to its own.
     let window: AttentionWindow?
     let weights: Weights
+    /// What the window's sums are; nil where it has none.
+    let distant: DistantOperands?
     /// Whether others use the weights.
     let isDonor: Bool
 
@@ -28,6 +30,10 @@ struct AttentionOperands {
         window = operands.window
         weights = .computed(HeadOperands(operands, engine: engine))
         isDonor = engine.donors[operands.state.value] != nil
+        let heads = engine.program.states[operands.state.value].heads
+        distant = operands.window.flatMap {
+            DistantOperands($0, queryHeads: operands.queryHeads, keyHeads: heads, engine: engine)
+        }
     }
 
     init(_ operands: GroupedAttention, engine: Engine) {
@@ -37,7 +43,7 @@ struct AttentionOperands {
         queryHeads = operands.queryHeads
         window = nil
         weights = .computed(HeadOperands(operands, engine: engine))
-        isDonor = false
+        (isDonor, distant) = (false, nil)
     }
 
     /// Nil where there is no such donor, which no verified program has.
@@ -49,7 +55,7 @@ struct AttentionOperands {
         queryHeads = operands.headMap.count
         window = donor.window
         weights = .kept(map: operands.headMap)
-        isDonor = false
+        (isDonor, distant) = (false, nil)
     }
 }
 

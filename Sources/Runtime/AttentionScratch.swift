@@ -14,6 +14,11 @@ struct AttentionScratchLayout {
     let bounds: Int
     let keyColumns: Int
     let groupSums: Int
+    let groupKeys: Int
+    let features: Int
+    let mapBounds: Int
+    /// Rows of features at the most.
+    let featureRows: Int
     let byteCount: Int
     /// Queries of the largest tile.
     let queries: Int
@@ -46,10 +51,23 @@ struct AttentionScratchLayout {
         // Visible sinks, first visible position and number of positions of each query, what is seen of a segment, and the
         // entries of one.
         bounds = place((5 * queries + AttentionTiling.segment) * 4)
-        // A slice of keys of a group, and what its products with the values add up to.
-        let slice = program.states.contains { $0.holdsSums } ? Execution.slice : 0
-        keyColumns = place(slice * AttentionTiling.segment * 4)
-        groupSums = place(slice * rowBytes)
+        // Of states with sums: features of a group's positions, and what some of their products with the values add up to.
+        var (columns, positions, mapped) = (0, 0, 0)
+        for (state, groups) in zip(program.states, program.groups) {
+            guard let groups, let sums = state.sums else { continue }
+            columns = max(columns, sums.areWeighed ? sums.features : Execution.slice)
+            if sums.areWeighed {
+                positions = max(positions, groups.size)
+                mapped = max(mapped, sums.features)
+            }
+        }
+        keyColumns = place(columns * AttentionTiling.segment * 4)
+        groupSums = place(columns > 0 ? Execution.slice * rowBytes : 0)
+        groupKeys = place(positions * rowBytes)
+        // Queries or positions with their features, and what each row of those is made with.
+        featureRows = mapped > 0 ? max(queries, positions) : 0
+        features = place(featureRows * mapped * 4)
+        mapBounds = place(4 * featureRows * 4)
         byteCount = end
     }
 }
@@ -81,10 +99,19 @@ struct AttentionScratch {
     /// Entries, and then slots, of a segment's positions.
     var slots: UnsafeMutablePointer<UInt32> { firsts + 5 * layout.queries }
 
-    /// Some dimensions of a group's keys, each a segment's length apart.
+    /// Some features of a group's keys, each a segment's length apart.
     var keyColumns: UnsafeMutablePointer<Float> { floats(layout.keyColumns) }
-    /// Sums over a group for those dimensions.
+    /// Sums over a group for a slice of those features.
     var groupSums: UnsafeMutablePointer<Float> { floats(layout.groupSums) }
+    /// Keys of a group, one behind the other.
+    var groupKeys: UnsafeMutablePointer<Float> { floats(layout.groupKeys) }
+    /// Features of queries, or of a group's keys, one row behind the other.
+    var features: UnsafeMutablePointer<Float> { floats(layout.features) }
+    /// What of a row's products with a map there is, the largest of them, and the sum of their exponentials.
+    var mapBegins: UnsafeMutablePointer<UInt32> { (base + layout.mapBounds).assumingMemoryBound(to: UInt32.self) }
+    var mapEnds: UnsafeMutablePointer<UInt32> { mapBegins + layout.featureRows }
+    var mapLargest: UnsafeMutablePointer<Float> { floats(layout.mapBounds) + 2 * layout.featureRows }
+    var mapSums: UnsafeMutablePointer<Float> { floats(layout.mapBounds) + 3 * layout.featureRows }
 
     /// The merged segments of the tile.
     func running(queries: Int) -> AttentionPartial { AttentionPartial(floats(layout.running), queries: queries) }

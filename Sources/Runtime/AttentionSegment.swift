@@ -49,7 +49,8 @@ extension AttentionWindow {
     /// What a row sees that is the `count`-th of its path: of the first positions those below `sinks`, and then those from
     /// `first` on.
     func reach(count: Int) -> (sinks: Int, first: Int) {
-        let first = max(0, count - length)
+        let end = distant.map { ((count - 1) / $0.block + 1) * $0.block } ?? count
+        let first = max(0, end - length)
         return (min(sinks, first), first)
     }
 }

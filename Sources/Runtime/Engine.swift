@@ -22,8 +22,8 @@ public final class Engine: @unchecked Sendable {
     let headWritesLogitsOnce: Bool
     /// The attentions whose weights others use, at the index of their state.
     let donors: [SoftmaxAttention?]
-    /// The sizes of groups that attentions have, each once.
-    let groupSizes: [Int]
+    /// The kinds of groups that states with sums have, each once.
+    let groups: [PositionGroups]
     /// Values of the vector that enters the first layer; nil where the program embeds at several widths, or never.
     let embeddingWidth: Int?
 
@@ -46,9 +46,9 @@ public final class Engine: @unchecked Sendable {
         }
         self.headWritesLogitsOnce = Engine.headWritesLogitsOnce(plan.program)
         self.donors = plan.program.donors
-        var sizes: [Int] = []
-        for size in plan.program.groups where size > 0 && !sizes.contains(size) { sizes.append(size) }
-        self.groupSizes = sizes
+        var groups: [PositionGroups] = []
+        for case let kind? in plan.program.groups where !groups.contains(kind) { groups.append(kind) }
+        self.groups = groups
         self.embeddingWidth = Engine.embeddingWidth(of: plan.program)
         self.pool = try ThreadPool(threadCount: threadCount)
     }

@@ -12,14 +12,17 @@ extension Execution {
         session.withCache(attention.state) { cache in
             let tiling = AttentionTiling(queryHeads: attention.queryHeads, keyHeads: cache.heads)
             let rowCount = session.step.rows.count
+            let groups = attention.distant.flatMap { session.step.groups(of: $0.groups) }
+            if let groups, let distant = attention.distant { fold(groups, of: .features(distant), cache: cache) }
             // Sinks that are not committed yet are read beside the segment that stores them.
             let storesInUnits =
                 rowCount <= tiling.rows && session.step.isChain
-                && session.step.committed >= attention.window?.sinks ?? 0
+                && session.step.committed >= attention.window?.sinks ?? 0 && groups?.closings.isEmpty != false
             if !storesInUnits {
                 storeKeysAndValues(attention, cache: cache)
                 engine.pool.barrier(thread: thread)
             }
+            if let groups, let distant = attention.distant { close(groups, of: .features(distant), cache: cache) }
             let (tiles, heads) = (tiling.tiles(of: rowCount), cache.heads)
             func tile(_ pair: Int) -> AttentionTile {
                 // Later rows see more, so their tiles come first: what is left for the end is short.
@@ -78,6 +81,7 @@ extension Execution {
             running.merge(
                 next, queries: tile.queries, dimensions: cache.dimensions, kernels: engine.kernels)
         }
+        if let distant = attention.distant { addDistant(distant, tile, running, cache: cache) }
         finish(attention, tile, running, dimensions: cache.dimensions)
     }
 
@@ -98,6 +102,7 @@ extension Execution {
             merged.merge(
                 partial(segment), queries: tile.queries, dimensions: cache.dimensions, kernels: engine.kernels)
         }
+        if let distant = attention.distant { addDistant(distant, tile, merged, cache: cache) }
         finish(attention, tile, merged, dimensions: cache.dimensions)
     }
 

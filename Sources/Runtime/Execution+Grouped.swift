@@ -9,20 +9,13 @@ extension Execution {
             let operands = AttentionOperands(attention, engine: engine)
             let tiling = AttentionTiling(queryHeads: attention.queryHeads, keyHeads: cache.heads)
             let rowCount = session.step.rows.count
-            if cache.foldedGroups < groups.complete {
-                fold(groups, cache: cache)
-                engine.pool.barrier(thread: thread)
-                if thread == 0 { cache.foldedGroups = groups.complete }
-            }
+            fold(groups, of: .plain, cache: cache)
             let storesInUnits = rowCount <= tiling.rows && session.step.isChain && groups.closings.isEmpty
             if !storesInUnits {
                 storeKeysAndValues(operands, cache: cache)
                 engine.pool.barrier(thread: thread)
             }
-            if !groups.closings.isEmpty {
-                close(groups, cache: cache)
-                engine.pool.barrier(thread: thread)
-            }
+            close(groups, of: .plain, cache: cache)
             let (tiles, heads) = (tiling.tiles(of: rowCount), cache.heads)
             forEachUnit(of: tiles * heads) { unit in
                 let first = unit / heads * tiling.rows
@@ -31,90 +24,6 @@ extension Execution {
                 if storesInUnits { store(operands, tile.rows, tile, cache: cache) }
                 attendTile(attention, operands, tile, groups, cache: cache)
             }
-        }
-    }
-
-    /// Dimensions of keys whose sums are a unit of work.
-    static let slice = 16
-
-    /// Calls `body` with a head and some dimensions of its keys for all of them.
-    private func forEachSlice(_ cache: borrowing KeyValueCache, _ body: (Int, Range<Int>) -> Void) {
-        let dimensions = cache.dimensions
-        let slices = (dimensions + Execution.slice - 1) / Execution.slice
-        forEachUnit(of: cache.heads * slices) { unit in
-            let first = unit % slices * Execution.slice
-            body(unit / slices, first..<min(first + Execution.slice, dimensions))
-        }
-    }
-
-    /// Adds the groups that have been committed as a whole since the last step to the state's sums.
-    private func fold(_ groups: StepGroups, cache: borrowing KeyValueCache) {
-        let folded = cache.foldedGroups
-        forEachSlice(cache) { head, slice in
-            let sums = cache.sums(head: head)
-            for number in folded..<groups.complete {
-                add(
-                    group: number * groups.group..<(number + 1) * groups.group, of: nil, to: number == 0 ? nil : sums,
-                    into: sums, head: head, slice, cache: cache)
-            }
-        }
-    }
-
-    /// Finds what closing rows add up to.
-    private func close(_ groups: StepGroups, cache: borrowing KeyValueCache) {
-        let step = session.step
-        forEachSlice(cache) { head, slice in
-            for (index, closing) in groups.closings.enumerated() {
-                let start = step.keyCount(row: closing.row) - groups.group
-                add(
-                    group: start..<start + groups.group, of: closing.row,
-                    to: base(closing.base, groups, head: head, cache: cache),
-                    into: session.groupSums.sums(index, head: head), head: head, slice, cache: cache)
-            }
-        }
-    }
-
-    /// The sums behind a closing row, or the state's; nil where no group is complete.
-    @inline(never)
-    private func base(
-        _ closing: Int?, _ groups: StepGroups, head: Int, cache: borrowing KeyValueCache
-    ) -> UnsafeMutablePointer<Float>? {
-        if let closing { return session.groupSums.sums(closing, head: head) }
-        return groups.complete > 0 ? cache.sums(head: head) : nil
-    }
-
-    /// sums[i][d] = base[i][d] + the sum over a group's positions of key[i] * value[d], for some i. The positions are those of
-    /// a row's path, or committed.
-    @inline(never)
-    private func add(
-        group: Range<Int>, of row: Int?, to base: UnsafeMutablePointer<Float>?, into sums: UnsafeMutablePointer<Float>,
-        head: Int, _ slice: Range<Int>, cache: borrowing KeyValueCache
-    ) {
-        let scratch = session.scratch.attention(thread: thread)
-        let (dimensions, stride) = (cache.dimensions, AttentionTiling.segment)
-        for (index, position) in group.enumerated() {
-            let slot = cache.slots.slot(of: row.map { session.step.entry(at: position, of: $0) } ?? position)
-            scratch.slots[index] = UInt32(slot)
-            for dimension in slice {
-                scratch.keyColumns[(dimension - slice.lowerBound) * stride + index] = cache.key(
-                    head: head, slot: slot, dimension: dimension)
-            }
-        }
-        var operands = lathe_weighted_values()
-        operands.packing = cache.element.packing.kernelPacking
-        operands.dimensions = dimensions
-        operands.values = UnsafePointer(cache.values(head: head))
-        operands.slots = UnsafePointer(scratch.slots)
-        operands.count = group.count
-        operands.weights = UnsafePointer(scratch.keyColumns)
-        operands.weight_stride = stride
-        operands.queries = slice.count
-        operands.output = scratch.groupSums
-        operands.output_stride = dimensions
-        kernels.weigh_values(&operands)
-        for index in 0..<slice.count * dimensions {
-            let place = slice.lowerBound * dimensions + index
-            sums[place] = (base?[place] ?? 0) + scratch.groupSums[index]
         }
     }
 
@@ -131,9 +40,9 @@ extension Execution {
         while first < tile.rows.upperBound {
             var end = first + 1
             if step.paths[first] == nil {
-                let number = (step.keyCount(row: first) - 1) / groups.group
+                let number = (step.keyCount(row: first) - 1) / attention.group
                 while end < tile.rows.upperBound, step.paths[end] == nil,
-                    (step.keyCount(row: end) - 1) / groups.group == number
+                    (step.keyCount(row: end) - 1) / attention.group == number
                 { end += 1 }
             }
             attendRun(attention, tile, first..<end, groups, cache: cache, scratch)
@@ -150,7 +59,7 @@ extension Execution {
     ) {
         let (step, dimensions) = (session.step, cache.dimensions)
         let (firstCount, lastCount) = (step.keyCount(row: rows.lowerBound), step.keyCount(row: rows.upperBound - 1))
-        let start = (firstCount - 1) / groups.group * groups.group
+        let start = (firstCount - 1) / attention.group * attention.group
         let taps = attention.taps(in: engine.program)
         // Positions count from a multiple of 16, as the tiles of keys do.
         let low = max(0, min(start, firstCount - taps)) / Packing.tileRows * Packing.tileRows
@@ -184,7 +93,7 @@ extension Execution {
             var operands = lathe_weighted_values()
             operands.packing = LATHE_F32
             operands.dimensions = dimensions
-            operands.values = UnsafeRawPointer(sums).assumingMemoryBound(to: UInt8.self)
+            operands.values = UnsafeRawPointer(sums.rows).assumingMemoryBound(to: UInt8.self)
             operands.count = dimensions
             operands.weights =
                 UnsafeRawPointer(scratch.queries).assumingMemoryBound(to: Float.self)
@@ -217,16 +126,5 @@ extension Execution {
         for tap in max(0, tapCount - 1 - position)..<tapCount {
             scores[end - tapCount + tap] += taps[tap]
         }
-    }
-}
-
-extension KeyValueCache {
-    /// One element of a key; the cache is of floats.
-    fileprivate func key(head: Int, slot: Int, dimension: Int) -> Float {
-        let tile = UnsafeMutableRawPointer(keys(head: head, fromTileAt: slot))
-        let place = dimension * Packing.tileRows + slot % Packing.tileRows
-        return element == .float32
-            ? tile.assumingMemoryBound(to: Float.self)[place]
-            : lathe_f16_to_f32(tile.assumingMemoryBound(to: UInt16.self)[place])
     }
 }

@@ -59,7 +59,9 @@ struct Execution {
         case .attendShared(let attention):
             if let operands = AttentionOperands(attention, engine: engine) { attend(operands) }
         case .attendGrouped(let attention):
-            if let groups = session.step.groups(of: attention.group) { attend(attention, groups: groups) }
+            if let groups = session.step.groups(of: PositionGroups(size: attention.group)) {
+                attend(attention, groups: groups)
+            }
         case .gate(let input, let output):
             gate(input: input, output: output)
         case .selectRows(let input, let output):

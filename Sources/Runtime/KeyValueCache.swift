@@ -14,8 +14,10 @@ struct KeyValueCache: ~Copyable {
     /// Bytes that one position takes.
     let bytesPerPosition: Int
     let slots: CacheSlots
-    /// Positions of a group; 0 where there are no sums.
-    let group: Int
+    /// How positions are gathered into sums; nil where there are none.
+    let groups: PositionGroups?
+    /// Features of a head that are summed.
+    let features: Int
     private let keyTileBytes: Int
     private let valueBytes: Int
     private let headBytes: (keys: Int, values: Int)
@@ -25,11 +27,12 @@ struct KeyValueCache: ~Copyable {
 
     /// Slots of what `state` says. Throws `cacheElement` where the element does not allow the
     /// dimensions, or `outOfMemory`.
-    init(_ state: MixerState, slots: CacheSlots, group: Int) throws(RuntimeError) {
+    init(_ state: MixerState, slots: CacheSlots, groups: PositionGroups?) throws(RuntimeError) {
         let sizes = try KeyValueCache.sizes(state, slots: slots.count)
         storage = try PageStorage(byteCount: sizes.byteCount)
         self.slots = slots
-        self.group = group
+        self.groups = groups
+        features = state.sums?.features ?? 0
         sumBytes = state.sumBytes ?? 0
         folded = .allocate(capacity: 1)
         folded.initialize(to: 0)
@@ -64,21 +67,22 @@ struct KeyValueCache: ~Copyable {
 
     var byteCount: Int { heads * (headBytes.keys + headBytes.values + sumBytes) }
 
-    /// Groups that are in the sums: those that were complete when the last step began.
+    /// Groups that are in the sums: those that every row of the last step started behind.
     var foldedGroups: Int {
         get { folded.pointee }
         nonmutating set { folded.pointee = newValue }
     }
 
-    /// The sums of one head, dimensions of the key times dimensions of the value; they mean nothing before a group is in them.
-    func sums(head: Int) -> UnsafeMutablePointer<Float> {
-        (storage.base + heads * (headBytes.keys + headBytes.values) + head * sumBytes)
-            .assumingMemoryBound(to: Float.self)
+    /// The sums of one head; they mean nothing before a group is in them.
+    func sums(head: Int) -> SumTable {
+        let base = storage.base + heads * (headBytes.keys + headBytes.values) + head * sumBytes
+        return SumTable(base.assumingMemoryBound(to: Float.self), features: features, dimensions: dimensions)
     }
 
     /// Whether a sequence of which `entries` entries were ever written can go on behind `length` of them.
     func canTruncate(to length: Int, of entries: Int) -> Bool {
-        slots.canTruncate(to: length, of: entries) && (length == 0 || foldedGroups * group <= length)
+        guard slots.canTruncate(to: length, of: entries) else { return false }
+        return length == 0 || foldedGroups <= groups?.summed(before: length) ?? foldedGroups
     }
 
     /// Packed keys of one head from the tile of 16 slots that begins at `slot` on; the cache holds keys.

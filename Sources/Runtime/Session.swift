@@ -67,7 +67,7 @@ public final class Session {
             }
             if let parent = row.parent, !(0..<index).contains(parent) { throw .badParent(row: index) }
         }
-        step = Step(committed: committed, rows: rows, groupSizes: engine.groupSizes)
+        step = Step(committed: committed, rows: rows, groups: engine.groups)
         written = max(written, committed + rows.count)
         run(program.body)
     }
@@ -187,7 +187,7 @@ private struct CacheList: ~Copyable {
             let window = windows[index]
             let slots = CacheSlots(window: window, entries: capacity + rows, maximumRows: rows)
             let cache = try KeyValueCache(
-                state.with(element: element ?? state.element), slots: slots, group: groups[index])
+                state.with(element: element ?? state.element), slots: slots, groups: groups[index])
             (caches + count).initialize(to: cache)
             count += 1
         }

@@ -1,3 +1,5 @@
+import Plans
+
 /// The rows of one step and what follows from them, computed once and read by all threads.
 struct Step {
     /// Positions committed before the step; its row r keeps its keys and values in slot `committed + r`.
@@ -10,10 +12,10 @@ struct Step {
     /// chain, so that the row's slots are contiguous.
     let paths: [[Int]?]
 
-    /// Where the rows stand among groups, of each size in use.
+    /// Where the rows stand among groups, of each kind in use.
     private var groups: [StepGroups] = []
 
-    init(committed: Int, rows: [Row], groupSizes: [Int] = []) {
+    init(committed: Int, rows: [Row], groups kinds: [PositionGroups] = []) {
         self.committed = committed
         self.rows = rows
         var paths: [[Int]?] = []
@@ -29,12 +31,12 @@ struct Step {
             }
         }
         self.paths = paths
-        for size in groupSizes { groups.append(StepGroups(step: self, group: size)) }
+        for kind in kinds { groups.append(StepGroups(step: self, groups: kind)) }
     }
 
-    /// Where the rows stand among groups of one of the sizes in use; nil for another size.
-    func groups(of size: Int) -> StepGroups? {
-        for each in groups where each.group == size { return each }
+    /// Where the rows stand among groups of one of the kinds in use; nil for another kind.
+    func groups(of kind: PositionGroups) -> StepGroups? {
+        for each in groups where each.groups == kind { return each }
         return nil
     }
 

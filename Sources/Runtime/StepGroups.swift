@@ -1,43 +1,54 @@
-/// Where the rows of a step stand among the groups of grouped linear attention, computed once and read by all threads.
+import Plans
+
+/// Where the rows of a step stand among groups of positions whose sums a state keeps, computed once and read by all threads.
 ///
-/// A row starts from the sum of all groups before its own. Groups that are committed as a whole are in the state's sums; a
-/// group that is completed by a row of the step, its closing row, is added to what that row itself starts from.
+/// A row starts from the sum of the groups that it no longer sees position by position. Those that no row of the step sees
+/// are in the state's sums; each one more is added, for the rows that start behind it, to what came before: its closing.
 struct StepGroups {
-    /// A row at the end of a group that others start behind.
+    /// A group that rows of the step start behind, and others do not.
     struct Closing {
-        let row: Int
-        /// What the row itself starts from: the place of another closing row among all; nil for the state.
+        let group: Int
+        /// The row at the end of the group; nil where all of it is committed.
+        let row: Int?
+        /// What the group is added to: the place of another closing among all; nil for the state.
         let base: Int?
     }
 
-    /// Positions of a group.
-    let group: Int
-    /// Groups that are committed as a whole.
+    let groups: PositionGroups
+    /// Groups that every row starts behind.
     let complete: Int
-    /// In the order of their rows: what one starts from comes before it.
+    /// In the order of their rows: what one is added to comes before it.
     let closings: [Closing]
-    /// For each row the closing row that it starts from, by its place among all; nil for the state.
+    /// For each row the closing that it starts from, by its place among all; nil for the state.
     let bases: [Int?]
 
-    init(step: Step, group: Int) {
-        self.group = group
-        complete = step.committed / group
+    init(step: Step, groups: PositionGroups) {
+        self.groups = groups
+        complete = groups.summed(before: step.committed)
         var closings: [Closing] = []
         var bases: [Int?] = []
         var places = [Int?](repeating: nil, count: step.rows.count)
-        for row in step.rows.indices {
-            let number = (step.keyCount(row: row) - 1) / group
-            guard number > complete else {
+        var committedPlaces = [Int?](repeating: nil, count: step.rows.count)
+        for (row, value) in step.rows.enumerated() {
+            guard let parent = value.parent else {
                 bases.append(nil)
                 continue
             }
-            // The last position of the group before is not committed, so a row of the path holds it.
-            let closing = step.row(at: number * group - 1, of: row)
-            if places[closing] == nil {
-                places[closing] = closings.count
-                closings.append(Closing(row: closing, base: bases[closing]))
+            let end = groups.summed(before: step.keyCount(row: row) - 1)
+            guard end > groups.summed(before: step.keyCount(row: parent) - 1) else {
+                bases.append(bases[parent])
+                continue
             }
-            bases.append(places[closing])
+            // A row starts behind one group more than its parent at the most.
+            let last = end * groups.size - 1
+            let closing = last < step.committed ? nil : step.row(at: last, of: row)
+            var place = closing.map { places[$0] } ?? committedPlaces[end - 1 - complete]
+            if place == nil {
+                place = closings.count
+                closings.append(Closing(group: end - 1, row: closing, base: bases[parent]))
+                if let closing { places[closing] = place } else { committedPlaces[end - 1 - complete] = place }
+            }
+            bases.append(place)
         }
         (self.closings, self.bases) = (closings, bases)
     }

@@ -70,11 +70,13 @@ struct AdapterTests {
         #expect(zip(logits, expected).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) } < 1e-4)
     }
 
-    @Test("windows, and grouped attention with taps and without, give the logits of numpy in float64")
+    @Test(
+        "windows with features behind them and without, and grouped attention with taps and without, give the logits of numpy in float64"
+    )
     func linearized() throws {
         let folder = TestModel.resource("linear_attention")
         let adapter = try Adapter(folder + "/adapter.safetensors")
-        #expect(adapter.windows.map(\.layer) == [1, 4] && adapter.grouped.map(\.layer) == [0, 3, 5])
+        #expect(adapter.windows.map(\.layer) == [1, 2, 4] && adapter.grouped.map(\.layer) == [0, 3, 5])
         #expect(adapter.grouped.map(\.attention.taps.count) == [4, 0, 4])
         struct Golden: Decodable { let tokens: [UInt32] }
         let tokens = try JSONDecoder().decode(
@@ -230,7 +232,19 @@ struct AdapterTests {
                 [taps]
             ),
         ]
-        for (cause, metadata, matrices) in cases + more + windows.map({ ($0.0, ["windows": $0.1], [good]) })
+        let hybrids: [(String, String)] = [
+            ("found no array", "{}"), ("found something else", #"[{"layer":0,"length":8,"sinks":0}]"#),
+            (
+                "expected a tensor model.layers.0.self_attn.feature_map_q.weight, found none",
+                #"[{"layer":0,"length":8,"sinks":0,"block":4}]"#
+            ),
+            ("found layer -1 out of order", #"[{"layer":-1,"length":8,"sinks":0,"block":4}]"#),
+        ]
+        let gate = Matrix(name: "model.layers.1.self_attn.gate.weight", shape: [2, 2])
+        let features: [(String, [String: String], [Matrix])] =
+            [("expected a matrix of a layer's attention", [:], [gate])]
+            + hybrids.map { ($0.0, ["hybrid_attention": $0.1], [good]) }
+        for (cause, metadata, matrices) in cases + more + features + windows.map({ ($0.0, ["windows": $0.1], [good]) })
             + grouped.map({ ($0.0, ["grouped_attention": $0.1], [good]) })
         {
             let error = #expect(throws: CheckpointError.self) {

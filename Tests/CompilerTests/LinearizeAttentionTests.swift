@@ -100,6 +100,45 @@ struct LinearizeAttentionTests {
         }
     }
 
+    @Test("features behind a window that do not fit it or the layer, and donors")
+    func hybridRefusals() throws {
+        let shared = try ShareAttention([ShareAttention.Span(2...2)]).apply(to: Self.model()).model
+        // Four query heads and two key heads of 16 dimensions.
+        let good = DistantFeatures(
+            block: 4, rows: 16, queryMap: Array(repeating: 0.5, count: 4 * 16 * 16),
+            keyMap: Array(repeating: 0.5, count: 2 * 16 * 16), gate: Array(repeating: 0, count: 4 * 18))
+        func with(_ change: (inout DistantFeatures) -> Void) -> DistantFeatures {
+            var copy = good
+            change(&copy)
+            return copy
+        }
+        let cases: [(Int, DistantFeatures, LinearizeAttentionError, Int32)] = [
+            (0, with { $0.block = 0 }, .block(0, length: 8), 64),
+            (0, with { $0.block = 3 }, .block(3, length: 8), 64),
+            (0, with { $0.block = 480 }, .block(480, length: 8), 64),
+            (0, with { $0.rows = 8 }, .features(layer: 0), 65), (0, with { $0.rows = 0 }, .features(layer: 0), 65),
+            (0, with { $0.rows = 272 }, .features(layer: 0), 65),
+            (0, with { $0.queryMap.removeLast() }, .features(layer: 0), 65),
+            (0, with { $0.keyMap.removeLast(16) }, .features(layer: 0), 65),
+            (0, with { $0.gate.append(0) }, .features(layer: 0), 65),
+            (0, with { $0.gate[5] = .nan }, .features(layer: 0), 65),
+            (1, good, .isDonor(layer: 1, receiver: 2), 69), (2, good, .withoutWeights(layer: 2), 69),
+        ]
+        for (layer, distant, expected, exitCode) in cases {
+            #expect(throws: expected) {
+                try LinearizeAttention([layer], as: .window(Window(length: 8, distant: distant))).apply(to: shared)
+            }
+            #expect(expected.exitCode == exitCode)
+            #expect(!expected.cause.isEmpty && !expected.remedy.isEmpty)
+        }
+        let (changed, report) = try LinearizeAttention([0], as: .window(Window(length: 8, sinks: 1, distant: good)))
+            .apply(to: shared)
+        #expect(report.summary == "layer 0 with a window of 8 and 1 sinks before 32 features")
+        #expect(throws: ShareAttentionError.withoutWeights(layer: 0)) {
+            try ShareAttention([ShareAttention.Span(1...1)]).apply(to: changed)
+        }
+    }
+
     @Test("the search takes the layer first that costs nothing, and measures what the model does")
     func search() throws {
         var model = try Self.model()

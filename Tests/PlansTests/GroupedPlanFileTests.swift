@@ -9,7 +9,7 @@ import Testing
     private static let (attend, state, taps) = (14, StateIndex(1), 18)
 
     /// The small plan, its second attention in groups of 20 with three taps for each of two heads.
-    private static func program(
+    static func program(
         _ change: (inout GroupedAttention) -> Void = { _ in }
     ) -> Program {
         var program = SmallPlan.program()
@@ -22,9 +22,18 @@ import Testing
             queryHeads: softmax.queryHeads, queryNorm: softmax.queryNorm, keyNorm: softmax.keyNorm,
             epsilon: softmax.epsilon, alpha: -0.25, group: 20, convolution: TensorIndex(taps), output: softmax.output)
         change(&attention)
-        program.states[state.value] = .sums(heads: 1, dimensions: SmallPlan.dimensions, element: .float32)
+        program.states[state.value] = sums()
         program.body[attend] = .attendGrouped(attention)
         return program
+    }
+
+    /// A state of sums over keys as they are.
+    private static func sums(
+        heads: Int = 1, dimensions: Int = SmallPlan.dimensions, element: CacheElement = .float32
+    ) -> MixerState {
+        .sums(
+            heads: heads, dimensions: dimensions, element: element,
+            FeatureSums(features: dimensions, areWeighed: false))
     }
 
     private static let weightsBytes = LogicalWeights.pack(program().tensors).count
@@ -61,11 +70,11 @@ import Testing
         ),
         (
             "sums in int8", "a state with sums is of floats",
-            { $0.states[1] = .sums(heads: 1, dimensions: 32, element: .int8) }
+            { $0.states[1] = sums(element: .int8) }
         ),
         (
             "huge sums", "the size of a state can be computed",
-            { $0.states[1] = .sums(heads: 1 << 24, dimensions: 1 << 24, element: .float16) }
+            { $0.states[1] = sums(heads: 1 << 24, dimensions: 1 << 24) }
         ),
         (
             "in the head", "the body's buffers have the step's rows, the head's those asked for",
@@ -101,9 +110,9 @@ import Testing
                 GroupedPlanFileTests.program { $0.output = BufferIndex(value) },
             ]
             var program = GroupedPlanFileTests.program()
-            program.states[1] = .sums(heads: value, dimensions: 32, element: .float16)
+            program.states[1] = GroupedPlanFileTests.sums(heads: value)
             programs.append(program)
-            program.states[1] = .sums(heads: 1, dimensions: value, element: .float32)
+            program.states[1] = GroupedPlanFileTests.sums(dimensions: value)
             programs.append(program)
             for program in programs {
                 for limits in [Limits.standard, open] {
@@ -134,7 +143,8 @@ import Testing
             try Data(SmallPlan.bytes(program: program)).write(to: URL(fileURLWithPath: path))
             let plan = try Plan.open(path: path)
             #expect(plan.program == program)
-            #expect(plan.program.windows == [nil, AttentionWindow(length: 20)] && plan.program.groups == [0, 20])
+            #expect(plan.program.windows == [nil, AttentionWindow(length: 20)])
+            #expect(plan.program.groups == [nil, PositionGroups(size: 20)])
             let (output, status) = try PythonReaderTests.run([path, "--deep"])
             #expect(status == 0)
             let found = try JSONDecoder().decode(Summary.self, from: output).program
@@ -155,14 +165,19 @@ import Testing
         let image = PlanImage(bytes: try SmallPlan.bytes(program: program))
         let section = try image.entry(.program)
         let states = section.range.lowerBound + 64 + 32 * program.buffers.count
-        let record = states + 16 * program.states.count + 64 * GroupedPlanFileTests.attend
+        let record = states + 32 * program.states.count + 64 * GroupedPlanFileTests.attend
         var images: [PlanImage] = GroupedPlanFileTests.damages.map { word, value in
             var damaged = image
             damaged.set(value, at: record + 4 * word, size: 4)
             return damaged
         }
-        // An unknown kind of state, another kind than the instruction takes, and sums in int8.
-        for (place, value) in [(states + 16, UInt64(3)), (states + 16, 0), (states + 28, 2)] {
+        // An unknown kind of state, another kind than the instruction takes, sums in int8, of other features or weighed, and
+        // reserved words.
+        for (place, value) in [
+            (states + 32, UInt64(3)), (states + 32, 0), (states + 44, 2), (states + 48, 31), (states + 48, 0),
+            (states + 52, 1),
+            (states + 52, 2), (states + 56, 1), (states + 16, 1),
+        ] {
             var damaged = image
             damaged.set(value, at: place, size: 4)
             images.append(damaged)

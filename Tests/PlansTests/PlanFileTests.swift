@@ -191,7 +191,7 @@ import Testing
             (firstBuffer + 4, 4, 5, "the kind of rows is known", .number(5)),
             (firstState, 4, 3, "the kind of state is known", .number(3)),
             (firstState + 12, 4, 4, "the element type of the cache is known", .number(4)),
-            (firstState + states * 16, 4, 77, "the opcode is known", .number(77)),
+            (firstState + states * 32, 4, 77, "the opcode is known", .number(77)),
             (tensors.range.lowerBound + 16, 4, 6, "the layout of a tensor is known", .number(6)),
             (tensors.range.lowerBound + 20, 4, 42, "the packing is known", .number(42)),
         ]

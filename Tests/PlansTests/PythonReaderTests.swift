@@ -80,7 +80,7 @@ import Testing
             let decoder = JSONDecoder()
             decoder.keyDecodingStrategy = .convertFromSnakeCase
             let summary = try decoder.decode(Summary.self, from: output)
-            #expect(summary.version == "3.1")
+            #expect(summary.version == "4.0")
             #expect(Array(summary.digest.utf8) == plan.digestText)
             #expect(summary.fileSize == plan.fileSize)
             #expect(summary.sections.map(\.crc32) == plan.sections.map(\.checksum))
@@ -158,7 +158,7 @@ import Testing
         // Embeddings with tokens left out, twice, in another order, or of another buffer: words of the first two records.
         let program = try image.entry(.program)
         let parts = SmallPlan.program()
-        let records = program.range.lowerBound + 64 + 32 * parts.buffers.count + 16 * parts.states.count
+        let records = program.range.lowerBound + 64 + 32 * parts.buffers.count + 32 * parts.states.count
         for (record, word, value) in [(0, 2, 1), (1, 2, 0), (1, 2, 31), (1, 2, 33), (1, 3, 2), (1, 1, 0), (0, 1, 16)] {
             var damaged = image
             damaged.set(UInt64(value), at: records + 64 * record + 4 * word, size: 4)

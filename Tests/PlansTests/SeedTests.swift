@@ -38,11 +38,14 @@ enum TinyPlan {
         #expect([UInt8](small.weights) == LogicalWeights.pack(small.program.tensors))
         #expect(try small.chatTemplate() == SmallPlan.chatTemplate)
         try small.verifyWeights()
-        let sharing = try Plan.open(path: SeedTests.folder + "/sharing")
-        #expect(sharing.program == SharingPlan.program())
-        try sharing.verifyWeights()
-        let tiny = try Plan.open(path: SeedTests.folder + "/tiny")
-        #expect(tiny.program == TinyPlan.program())
-        try tiny.verifyWeights()
+        let others = [
+            ("sharing", SharingPlan.program()), ("grouped", GroupedPlanFileTests.program()),
+            ("hybrid", HybridPlanFileTests.program()), ("tiny", TinyPlan.program()),
+        ]
+        for (name, program) in others {
+            let plan = try Plan.open(path: SeedTests.folder + "/" + name)
+            #expect(plan.program == program)
+            try plan.verifyWeights()
+        }
     }
 }

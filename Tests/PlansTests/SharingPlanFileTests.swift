@@ -15,7 +15,7 @@ import Testing
         section = try image.entry(.program)
         let program = SharingPlan.program()
         maps =
-            section.range.lowerBound + 64 + 32 * program.buffers.count + 16 * program.states.count
+            section.range.lowerBound + 64 + 32 * program.buffers.count + 32 * program.states.count
             + 64 * (program.body.count + program.head.count)
     }
 
@@ -77,10 +77,10 @@ import Testing
     @Test func bothReadersRefuseTheSameDamage() throws {
         let program = SharingPlan.program()
         let states = section.range.lowerBound + 64 + 32 * program.buffers.count
-        let record = states + 16 * program.states.count + 64 * SharingPlan.receiver
+        let record = states + 32 * program.states.count + 64 * SharingPlan.receiver
         var damages = [
             (section.range.lowerBound + 52, 3), (section.range.lowerBound + 56, 1), (maps, 2), (maps + 12, 7),
-            (states + 32, 0), (states + 32, 2), (states, 1), (record + 8, 0), (record + 8, 3), (record + 12, 1),
+            (states + 64, 0), (states + 64, 2), (states, 1), (record + 8, 0), (record + 8, 3), (record + 12, 1),
             (record + 12, 2), (record + 16, 0), (record + 16, 1), (record + 16, 4), (record + 24, 1),
         ].map { damaged(($0.0, UInt64($0.1))) }
         damages.append(PlanImage(bytes: [UInt8](image.bytes[..<(image.bytes.count - 1)])))

@@ -56,7 +56,7 @@ import Testing
         let program = try WindowPlanFileTests.program(AttentionWindow(length: 8, sinks: 2))
         let image = PlanImage(bytes: try SmallPlan.bytes(program: program))
         let section = try image.entry(.program)
-        let body = section.range.lowerBound + 64 + 32 * program.buffers.count + 16 * program.states.count
+        let body = section.range.lowerBound + 64 + 32 * program.buffers.count + 32 * program.states.count
         var damaged = image
         for (word, value) in words {
             damaged.set(value, at: body + 64 * WindowPlanFileTests.attend + 4 * word, size: 4)

@@ -50,14 +50,17 @@ public struct InstructionOutline: Sendable, Equatable {
                 ("output", .buffer(output)), ("column", .count(column)), ("accumulate", .flag(accumulate)),
             ]
         case .attend(let attention):
-            operation = "attend"
+            let distant = attention.window?.distant
+            operation = distant == nil ? "attend" : "attend hybrid"
             parts = [
                 ("projected", .buffer(attention.projected)), ("rotary", .buffer(attention.rotary)),
                 ("state", .state(attention.state)), ("query heads", .count(attention.queryHeads)),
                 ("query norm", attention.queryNorm.map(Operand.tensor)),
                 ("key norm", attention.keyNorm.map(Operand.tensor)), ("epsilon", .number(attention.epsilon)),
                 ("scale", .number(attention.scale)), ("window", .count(attention.window?.length ?? 0)),
-                ("sinks", .count(attention.window?.sinks ?? 0)), ("output", .buffer(attention.output)),
+                ("sinks", .count(attention.window?.sinks ?? 0)), ("block", distant.map { .count($0.block) }),
+                ("query map", distant.map { .tensor($0.queryMap) }), ("key map", distant.map { .tensor($0.keyMap) }),
+                ("gate", distant.map { .tensor($0.gate) }), ("output", .buffer(attention.output)),
             ]
         case .attendGrouped(let attention):
             operation = "attend grouped"

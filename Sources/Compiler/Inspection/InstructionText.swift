@@ -49,6 +49,7 @@ extension ProgramNames {
         guard let window = program.windows[index.value] else { return kind }
         return "\(kind), of the last \(window.length) positions"
             + (window.sinks > 0 ? " and \(window.sinks) sinks" : "")
+            + (state.sums.map { ", sums of \($0.features) features before them" } ?? "")
     }
 }
 

@@ -100,6 +100,7 @@ extension MixerState {
             ("kind", .string(kindName)), ("heads", .count(heads)), ("dimensions", .count(dimensions)),
             ("element", .string(element.name)), ("bytes_per_position", .count(bytesPerPosition)),
             ("window", window.map { .count($0.length) } ?? .null), ("sinks", window.map { .count($0.sinks) } ?? .null),
+            ("features", sums.map { .count($0.features) } ?? .null),
         ])
     }
 }

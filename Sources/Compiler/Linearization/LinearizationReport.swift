@@ -94,7 +94,9 @@ public struct LinearizationReport: Sendable {
 extension LinearizeAttention.Form {
     fileprivate var members: [(String, JSON)] {
         switch self {
-        case .window(let window): [("window", .count(window.length)), ("sinks", .count(window.sinks))]
+        case .window(let window):
+            [("window", .count(window.length)), ("sinks", .count(window.sinks))]
+                + (window.distant.map { [("block", .count($0.block)), ("features", .count(2 * $0.rows))] } ?? [])
         case .grouped(let grouped):
             [
                 ("group", .count(grouped.group)), ("alpha", .number(Double(grouped.alpha))),
@@ -114,6 +116,9 @@ extension Model {
             switch block.mixer {
             case .attention(let attention):
                 bytes = 2 * 2 * attention.keyHeads * attention.dimensions
+                if let distant = attention.window?.distant {
+                    constant += 4 * 2 * distant.keyMap.count / attention.dimensions * (attention.dimensions + 1)
+                }
                 if case .grouped(let grouped) = attention.form {
                     constant += 4 * attention.keyHeads * attention.dimensions * attention.dimensions
                     constant += bytes * max(grouped.group, grouped.taps.first?.count ?? 0)

@@ -5,35 +5,60 @@ import Plans
 import Runtime
 import Testing
 
-/// Models of grouped linear attention: the same bits however a sequence is evaluated, and a state that does not grow.
-@Suite("Grouped linear attention in a model")
-struct GroupedAttentionTests {
+/// Models whose attention keeps sums: the same bits however a sequence is evaluated, and a state that does not grow.
+@Suite("Attention with sums in a model")
+struct SummedAttentionTests {
     struct Variant: Sendable, CustomTestStringConvertible {
+        enum Form: Sendable {
+            case grouped(group: Int, taps: Int)
+            case hybrid(length: Int, block: Int, sinks: Int, rows: Int, isSplit: Bool)
+        }
+
         let name: String
         let precision: WeightPrecision
-        let (group, taps): (Int, Int)
-        var alpha: Float = 0.01
-        var testDescription: String { "\(name) \(precision), groups of \(group), \(taps) taps" }
+        let form: Form
+        var testDescription: String { "\(name) \(precision), \(form)" }
 
-        init(_ name: String, _ precision: WeightPrecision, group: Int, taps: Int) {
-            (self.name, self.precision, self.group, self.taps) = (name, precision, group, taps)
+        init(_ name: String, _ precision: WeightPrecision, _ form: Form) {
+            (self.name, self.precision, self.form) = (name, precision, form)
         }
 
         static let all = [
-            Variant("llama3", .f32, group: 64, taps: 32), Variant("qwen3", .keep, group: 8, taps: 5),
-            Variant("quantized/model.gguf", .keep, group: 16, taps: 0),
+            Variant("llama3", .f32, .grouped(group: 64, taps: 32)),
+            Variant("qwen3", .keep, .grouped(group: 8, taps: 5)),
+            Variant("quantized/model.gguf", .keep, .grouped(group: 16, taps: 0)),
+            Variant("llama3", .f32, .hybrid(length: 64, block: 16, sinks: 4, rows: 16, isSplit: false)),
+            Variant("qwen3", .keep, .hybrid(length: 20, block: 1, sinks: 0, rows: 32, isSplit: true)),
+            Variant("quantized/model.gguf", .w8, .hybrid(length: 24, block: 8, sinks: 3, rows: 16, isSplit: false)),
         ]
 
-        func plan(rows: Int, alpha: Float? = nil) throws -> Plan {
+        /// Positions of a group.
+        var group: Int {
+            switch form {
+            case .grouped(let group, _): group
+            case .hybrid(_, let block, _, _, _): block
+            }
+        }
+
+        func plan(rows: Int, alpha: Float = 0.01) throws -> Plan {
             try TestModel(TestModel.resource(name), precision: precision, maximumRows: rows) { model in
                 model.contextLength = 2000
-                var source = RandomFloats(UInt64(group * 100 + taps))
+                var source = RandomFloats(UInt64(group * 100))
                 var forms: [Int: LinearizeAttention.Form] = [:]
                 for (layer, block) in model.blocks.enumerated() {
                     guard case .attention(let attention) = block.mixer else { continue }
-                    let convolution = taps == 0 ? [] : (0..<attention.queryHeads).map { _ in source.floats(taps) }
-                    forms[layer] = .grouped(
-                        GroupedAttention(group: group, alpha: alpha ?? self.alpha, taps: convolution))
+                    switch form {
+                    case .grouped(let group, let taps):
+                        let convolution = taps == 0 ? [] : (0..<attention.queryHeads).map { _ in source.floats(taps) }
+                        forms[layer] = .grouped(GroupedAttention(group: group, alpha: alpha, taps: convolution))
+                    case .hybrid(let length, let block, let sinks, let rows, let isSplit):
+                        let (heads, dimensions) = (attention.queryHeads, attention.dimensions)
+                        let features = DistantFeatures(
+                            block: block, rows: rows, queryMap: source.floats(heads * rows * dimensions),
+                            keyMap: source.floats((isSplit ? heads : attention.keyHeads) * rows * dimensions),
+                            gate: source.floats(heads * (dimensions + 2)))
+                        forms[layer] = .window(AttentionWindow(length: length, sinks: sinks, distant: features))
+                    }
                 }
                 model = try LinearizeAttention(forms).apply(to: model).model
             }.plan
@@ -98,6 +123,26 @@ struct GroupedAttentionTests {
         }
     }
 
+    @Test("with features behind a window as well")
+    func hybridState() throws {
+        let variant = Variant.all[3]
+        let engine = try Engine(plan: variant.plan(rows: 40))
+        let session = try engine.makeSession()
+        #expect(session.stateBytesPerPosition == 0)
+        // Two layers of two heads of 16 dimensions: keys and values in float32 of 256 slots and a tile for the sinks, and sums of
+        // 32 features.
+        #expect(session.constantStateBytes == 2 * 2 * (2 * 16 * 4 * 272 + 32 * 17 * 4))
+        let whole = SameBitsTests.bits(try TestModel.logits(of: Self.tokens, session: session, chunk: 40))
+        // The last step began at 320: 17 blocks of 16 were behind its window of 64.
+        #expect(throws: RuntimeError.forgotten(length: 319)) { try session.truncate(to: 319) }
+        try session.truncate(to: 321)
+        let again = SameBitsTests.bits(try TestModel.logits(of: Array(Self.tokens[321...]), session: session, chunk: 3))
+        #expect(again == Array(whole[321...]))
+        session.reset()
+        let anew = SameBitsTests.bits(try TestModel.logits(of: Self.tokens, session: session, chunk: 37))
+        #expect(anew == whole)
+    }
+
     @Test("the state does not grow, and goes back as far as it can")
     func state() throws {
         let variant = Variant.all[0]
@@ -126,7 +171,7 @@ struct GroupedAttentionTests {
         var other = Self.tokens
         other[3] = 77
         func differ(taps: Int, alpha: Float, at position: Int) throws -> Bool {
-            let plan = try Variant("llama3", .f32, group: 64, taps: taps).plan(rows: 330, alpha: alpha)
+            let plan = try Variant("llama3", .f32, .grouped(group: 64, taps: taps)).plan(rows: 330, alpha: alpha)
             let engine = try Engine(plan: plan)
             let (one, two) = (
                 try TestModel.logits(of: Self.tokens, session: engine.makeSession()),

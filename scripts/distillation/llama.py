@@ -1,0 +1,111 @@
+"""The model: a Llama."""
+
+import math
+
+import torch
+from torch.nn import functional
+
+from .checkpoint import ATTENTION, FEED_FORWARD, matrix_name
+from .mixers import Window
+
+
+class Change:
+    """What is added to a matrix: B A, of low rank, zero at first."""
+
+    def __init__(self, shape: torch.Size, rank: int) -> None:
+        rows, columns = shape
+        self.a = (torch.randn(rank, columns) / math.sqrt(columns)).requires_grad_(True)
+        self.b = torch.zeros(rows, rank, requires_grad=True)
+
+
+class Student:
+    """What the student does in another way than the teacher."""
+
+    def __init__(self, receivers: dict[int, dict], outputs: dict[str, torch.Tensor], mixers: dict[int, Window]) -> None:
+        # Donor and head map of layers that share attention, output projections that replace the teacher's, and what layers have
+        # for attention to everything.
+        self.receivers, self.outputs, self.mixers = receivers, outputs, mixers
+        self.changes: dict[str, Change] = {}
+
+    @property
+    def first(self) -> int:
+        """The first layer that is not the teacher's."""
+        return min([receiver["donor"] for receiver in self.receivers.values()] + list(self.mixers))
+
+    def change(self, tensors: dict[str, torch.Tensor], layers: range, rank: int) -> None:
+        """Adds a change of each matrix that is used and not trained as a whole."""
+        for layer in layers:
+            for matrix in ATTENTION + FEED_FORWARD:
+                name = matrix_name(layer, matrix)
+                if name not in self.outputs and not (layer in self.receivers and matrix in ("q", "k")):
+                    self.changes[name] = Change(tensors[f"{name}.weight"].shape, rank)
+
+
+class Model:
+    """A Llama; with a student's differences the student, without them the teacher."""
+
+    def __init__(self, settings: dict, tensors: dict[str, torch.Tensor], length: int) -> None:
+        self.tensors = tensors
+        self.layers = settings["num_hidden_layers"]
+        self.heads = settings["num_attention_heads"]
+        self.key_heads = settings.get("num_key_value_heads") or self.heads
+        self.dimensions = settings.get("head_dim") or settings["hidden_size"] // self.heads
+        self.epsilon = settings["rms_norm_eps"]
+        self.embedding = tensors["model.embed_tokens.weight"]
+        self.head = tensors.get("lm_head.weight", self.embedding)
+        theta = (settings.get("rope_parameters") or settings)["rope_theta"]
+        frequencies = theta ** (-torch.arange(0, self.dimensions, 2).double() / self.dimensions)
+        angles = torch.outer(torch.arange(length).double(), frequencies)
+        self.cosines, self.sines = angles.cos().float()[:, None], angles.sin().float()[:, None]
+        self.mask = torch.full((length, length), -1e30).triu(1)
+
+    def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
+        return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + self.epsilon) * self.tensors[f"{name}.weight"]
+
+    def rotated(self, x: torch.Tensor) -> torch.Tensor:
+        first, second = x.chunk(2, -1)
+        return torch.cat((first * self.cosines - second * self.sines, second * self.cosines + first * self.sines), -1)
+
+    def grouped(self, x: torch.Tensor) -> torch.Tensor:
+        """Query heads' matrices, stacked by the key head that they use."""
+        return x.reshape(self.key_heads, -1, x.shape[-1])
+
+    def run(self, x: torch.Tensor, layers: range, student: Student | None = None) -> torch.Tensor:
+        """The residual stream [position, hidden] behind `layers`."""
+        student = student or Student({}, {}, {})
+
+        def product(x: torch.Tensor, layer: int, matrix: str) -> torch.Tensor:
+            name = matrix_name(layer, matrix)
+            y = x @ student.outputs.get(name, self.tensors[f"{name}.weight"]).T
+            change = student.changes.get(name)
+            return y if change is None else y + (x @ change.a.T) @ change.b.T
+
+        kept, donors = {}, {receiver["donor"] for receiver in student.receivers.values()}
+        for layer in layers:
+            prefix = f"model.layers.{layer}."
+            normal = self.norm(x, f"{prefix}input_layernorm")
+            value = product(normal, layer, "v").view(-1, self.key_heads, self.dimensions).transpose(0, 1)
+            if layer in student.receivers:
+                receiver = student.receivers[layer]
+                mixed = self.grouped(kept[receiver["donor"]][receiver["head_map"]]) @ value
+            else:
+                query = self.rotated(product(normal, layer, "q").view(-1, self.heads, self.dimensions)).transpose(0, 1)
+                key = self.rotated(product(normal, layer, "k").view(-1, self.key_heads, self.dimensions)).transpose(0, 1)
+                if layer in student.mixers:
+                    mixed = student.mixers[layer].attend(query, key, value)
+                elif layer in donors:
+                    scores = (self.grouped(query) @ key.transpose(1, 2)).view(self.heads, len(x), len(x))
+                    kept[layer] = torch.softmax(scores / math.sqrt(self.dimensions) + self.mask, -1)
+                    mixed = self.grouped(kept[layer]) @ value
+                else:
+                    mixed = functional.scaled_dot_product_attention(
+                        query[None], key[None], value[None], is_causal=True, enable_gqa=True)
+            mixed = mixed.reshape(self.heads, len(x), self.dimensions)
+            x = x + product(mixed.transpose(0, 1).flatten(1), layer, "o")
+            normal = self.norm(x, f"{prefix}post_attention_layernorm")
+            gated = functional.silu(product(normal, layer, "gate")) * product(normal, layer, "up")
+            x = x + product(gated, layer, "down")
+        return x
+
+    def logits(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(x, "model.norm") @ self.head.T

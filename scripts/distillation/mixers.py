@@ -1,0 +1,120 @@
+"""What attention becomes in layers that are linearized: over one chunk of positions, from its first one on.
+
+Queries are [heads, position, dimension], keys and values [key heads, position, dimension], both rotated; so are the results.
+"""
+
+import math
+
+import torch
+from torch.nn import functional
+
+FRAME = 16  # rows that look at the same gathered positions
+
+
+class Window:
+    """Softmax over the last positions and the first ones. Of `length` positions those that a row sees begin at a multiple of
+    `block`, where there is one."""
+
+    form = "windows"
+
+    def __init__(self, length: int, sinks: int, positions: int, block: int = 1) -> None:
+        self.length, self.sinks, self.block = length, sinks, block
+        frame = self.frame = block if block > 1 else FRAME
+        if positions % frame:
+            raise ValueError(f"{positions} positions are no multiple of {frame}")
+        rows = torch.arange(positions).view(-1, frame)
+        first = (rows // block * block + block - length).clamp(min=0)
+        seen = rows[:, :1] + torch.arange(block - length, frame)[None]
+        columns = torch.cat((torch.arange(sinks).expand(len(rows), -1), seen), 1)
+        visible = (seen[:, None] >= first[..., None]) & (seen[:, None] <= rows[..., None])
+        visible = torch.cat((torch.arange(sinks) < first[..., None], visible), -1)
+        self.columns = columns.clamp(min=0)
+        self.mask = torch.zeros(visible.shape).masked_fill(~visible, -1e30)
+
+    def parameters(self) -> list[torch.Tensor]:
+        return []
+
+    def near(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The largest score, and the values weighted with exp(score - largest): of each frame's rows by key head, its query heads
+        and rows."""
+        key_heads, positions, dimensions = key.shape
+        frames = positions // self.frame
+        rows = query.view(key_heads, -1, frames, self.frame, dimensions)
+        keys, values = key[:, self.columns], value[:, self.columns]
+        scores = rows @ keys.transpose(-1, -2)[:, None] / math.sqrt(dimensions) + self.mask
+        largest = scores.amax(-1, keepdim=True)
+        return largest, torch.exp(scores - largest) @ values[:, None]
+
+    def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        _, near = self.near(query, key, with_ones(value))
+        return divided(near).reshape(query.shape)
+
+    def record(self, layer: int) -> dict:
+        return {"layer": layer, "length": self.length, "sinks": self.sinks}
+
+    def tensors(self, prefix: str) -> dict[str, torch.Tensor]:
+        return {}
+
+
+class Hybrid(Window):
+    """Softmax over a window, and behind it sums of features of the keys with the values (formats/adapter.md, "Hybrid attention")."""
+
+    form = "hybrid_attention"
+
+    def __init__(self, length: int, sinks: int, positions: int, block: int, features: int, heads: int, key_heads: int,
+                 dimensions: int) -> None:
+        super().__init__(length, sinks, positions, block)
+        if length % block:
+            raise ValueError(f"a window of {length} is no multiple of {block}")
+        # Directions that turn slowly with the position: the second half of either half of a head.
+        slow = torch.arange(dimensions).view(2, -1)[:, dimensions // 4:].flatten()
+        maps = torch.zeros(key_heads, features // 2, dimensions)
+        for head in maps:
+            head[:, slow] = torch.linalg.qr(torch.randn(len(slow), features // 2)).Q.T
+        self.query_map = maps.repeat_interleave(heads // key_heads, 0).requires_grad_(True)
+        self.key_map = maps.clone().requires_grad_(True)
+        # Of each head: the constant, the factor of the largest score, and those of the query.
+        gate = torch.zeros(heads, 2 + dimensions)
+        gate[:, 0], gate[:, 1] = 3, 1
+        self.gate = gate.requires_grad_(True)
+
+    def parameters(self) -> list[torch.Tensor]:
+        return [self.query_map, self.key_map, self.gate]
+
+    @staticmethod
+    def features(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        logits = x @ weight.transpose(-1, -2)
+        return torch.cat((torch.softmax(logits, -1), torch.softmax(-logits, -1)), -1)
+
+    def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        key_heads, positions, dimensions = key.shape
+        frames, behind = positions // self.frame, self.length // self.block
+        value = with_ones(value)
+        largest, near = self.near(query, key, value)
+        exponent = self.gate[:, None, :1] + query @ self.gate[:, 2:, None]
+        exponent = exponent.view(*largest.shape) + self.gate[:, 1].view(key_heads, -1, 1, 1, 1) * largest
+        far_keys = self.features(key, self.key_map) * (torch.arange(positions) >= self.sinks)[:, None]
+        products = (far_keys.view(key_heads, frames, self.frame, -1).transpose(-1, -2)
+                    @ value.view(key_heads, frames, self.frame, -1))
+        sums = functional.pad(products.cumsum(1), (0, 0, 0, 0, behind, 0))[:, :frames]
+        far_queries = self.features(query, self.query_map).view(key_heads, -1, frames, self.frame, far_keys.shape[-1])
+        return divided(exponent.clamp(-30, 30).exp() * near + far_queries @ sums[:, None]).reshape(query.shape)
+
+    def record(self, layer: int) -> dict:
+        return super().record(layer) | {"block": self.block}
+
+    def tensors(self, prefix: str) -> dict[str, torch.Tensor]:
+        return {
+            f"{prefix}feature_map_q.weight": self.query_map.flatten(0, 1),
+            f"{prefix}feature_map_k.weight": self.key_map.flatten(0, 1),
+            f"{prefix}gate.weight": self.gate,
+        }
+
+
+def with_ones(value: torch.Tensor) -> torch.Tensor:
+    """Values with a 1 behind each, whose weighted sum is that of the weights."""
+    return functional.pad(value, (0, 1), value=1.0)
+
+
+def divided(sums: torch.Tensor) -> torch.Tensor:
+    return sums[..., :-1] / sums[..., -1:]
