@@ -106,12 +106,23 @@ public struct LinearizationOptions: Sendable, Equatable {
     }
 
     public var choice: Choice
-    public var form: LinearizeAttention.Form
+    /// What layers become: of several the one that costs least for the state that it saves, layer by layer. Not empty.
+    public var forms: [LinearForm]
+    public var method: LinearizationMethod
 
-    public init(choice: Choice, form: LinearizeAttention.Form) {
+    public init(choice: Choice, forms: [LinearForm], method: LinearizationMethod) {
         self.choice = choice
-        self.form = form
+        self.forms = forms
+        self.method = method
     }
+}
+
+/// What is done so that a layer can do with attention that does not see everything.
+public enum LinearizationMethod: String, Sendable, CaseIterable {
+    /// Nothing: only a window can do without.
+    case plain
+    /// What the form is made of, the output projection and the feed-forward are fitted to what the layer did before.
+    case fitted
 }
 
 /// What a compile made.

@@ -105,7 +105,8 @@ public struct LinearizeAttention: Sendable {
     /// Positions of a block, and those of a group and taps of a head together, at the most (formats/plan.md, "attend grouped").
     public static let mostPositions = 240
 
-    private var summary: String {
+    /// What becomes of which layers.
+    public var summary: String {
         guard !forms.isEmpty else { return "no layer" }
         let byForm = Dictionary(grouping: forms.keys) { forms[$0]?.text ?? "" }
         return byForm.sorted { $0.key < $1.key }.map { form, layers in

@@ -18,6 +18,8 @@ public enum LinearizeAttentionError: Error, Equatable {
     case block(Int, length: Int)
     /// Feature maps and gate are not of the layer's shapes, or not finite.
     case features(layer: Int)
+    /// What the form is made of could not be found: a system is singular, or numbers grew beyond all bounds.
+    case notConverged(layer: Int)
     /// Another layer uses the attention weights of a layer that would have none.
     case isDonor(layer: Int, receiver: Int)
 
@@ -37,6 +39,7 @@ public enum LinearizeAttentionError: Error, Equatable {
         case .taps(let layer, let heads): "layer \(layer) has not as many taps for each of \(heads) query heads"
         case .block(let block, let length): "attention cannot have a window of \(length) in blocks of \(block)"
         case .features(let layer): "layer \(layer) has feature maps or a gate of other shapes"
+        case .notConverged(let layer): "layer \(layer) cannot be linearized: its fit did not converge"
         case .isDonor(let layer, let receiver):
             "layer \(layer) cannot have sums: layer \(receiver) uses its attention weights"
         }
@@ -55,6 +58,7 @@ public enum LinearizeAttentionError: Error, Equatable {
         case .block:
             "choose a block that divides the window, of at most \(LinearizeAttention.mostPositions) positions"
         case .taps, .features: "the adapter is damaged, or was made for another model"
+        case .notConverged: "leave the layer out, or calibrate with more and other text"
         case .isDonor: "choose spans that do not cross this layer"
         }
     }
@@ -64,7 +68,7 @@ public enum LinearizeAttentionError: Error, Equatable {
         switch self {
         case .noSuchLayer, .window, .reachesEverything, .group, .block: 64
         case .taps, .features: 65
-        case .withoutWeights, .hasWindow, .isDonor: 69
+        case .withoutWeights, .hasWindow, .isDonor, .notConverged: 69
         }
     }
 }

@@ -3,26 +3,53 @@ import Compiler
 import Models
 import Passes
 
+extension LinearizationMethod: ExpressibleByArgument {}
+
+/// What attention of bounded state is like.
+enum LinearFormName: String, ExpressibleByArgument, CaseIterable {
+    case window, hybrid, grouped, auto
+}
+
 /// The flags of layers whose state does not grow with the sequence.
 struct LinearizationArguments: ParsableArguments {
-    /// What a window is where it is not said: sinks as published (Xiao et al. 2023), and the length that their state and
-    /// quality are usually compared at.
-    private static let (window, sinks) = (128, 4)
+    /// What a form is where it is not said: sinks as published (Xiao et al. 2023), the length that a window's state and quality
+    /// are usually compared at, features that take as much state as they take from the window, and groups as published (You et
+    /// al. 2024).
+    private static let (window, hybridWindow, sinks, block, features, group, taps) = (128, 96, 4, 16, 32, 64, 32)
 
     @Option(
         help: ArgumentHelp(
-            "Layers whose attention is bounded to a window and the first positions: A-B,C, counted from 0; auto, chosen "
-                + "by what they cost; or off.", valueName: "layers"))
+            "Layers whose attention is bounded in state: A-B,C, counted from 0; auto, chosen by what they cost; or off.",
+            valueName: "layers"))
     var linearize: LayerChoice = .off
 
     @Option(help: ArgumentHelp("With auto: so many layers.", valueName: "count"))
     var linearizeLayers: Int?
 
-    @Option(help: ArgumentHelp("Last positions that such a layer sees (default: \(window)).", valueName: "count"))
+    @Option(
+        help: ArgumentHelp(
+            "window (and the first positions; the default), hybrid (window with features of what is behind it), grouped (linear "
+                + "attention with a convolution), or auto (whichever costs least for its state, layer by layer).",
+            valueName: "form"))
+    var linearizeForm: LinearFormName?
+
+    @Option(help: "fitted (to what the layers did before; the default), or plain, for windows.")
+    var linearizeMethod: LinearizationMethod?
+
+    @Option(
+        help: ArgumentHelp(
+            "Last positions that such a layer sees (default: \(window), \(hybridWindow) with features).",
+            valueName: "count"))
     var window: Int?
 
     @Option(help: ArgumentHelp("First positions that it sees besides (default: \(sinks)).", valueName: "count"))
     var sinks: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Of the hybrid form: features of each key behind the window, a multiple of 32 (default: \(features)).",
+            valueName: "count"))
+    var features: Int?
 
     /// Nil where no layer is linearized. Throws `ValidationError`.
     func options(_ budget: LayerBudget) throws -> LinearizationOptions? {
@@ -38,15 +65,48 @@ struct LinearizationArguments: ParsableArguments {
         case (.auto, .count(let count)): choice = .count(count)
         case (.auto, .divergence(let limit)): choice = .divergence(atMost: limit)
         case (.auto, nil), (.off, _):
-            guard window == nil, sinks == nil else {
-                throw ValidationError("--window and --sinks go with --linearize.")
+            guard window == nil, sinks == nil, features == nil, linearizeForm == nil, linearizeMethod == nil else {
+                throw ValidationError(
+                    "--linearize-form, --linearize-method, --window, --sinks and --features go with --linearize.")
             }
             return nil
         }
-        return LinearizationOptions(
-            choice: choice,
-            form: .window(
-                AttentionWindow(
-                    length: window ?? LinearizationArguments.window, sinks: sinks ?? LinearizationArguments.sinks)))
+        return LinearizationOptions(choice: choice, forms: try forms(), method: try method())
+    }
+
+    private func method() throws -> LinearizationMethod {
+        guard let linearizeMethod else { return .fitted }
+        guard linearizeMethod == .fitted || linearizeForm ?? .window == .window else {
+            throw ValidationError("--linearize-method plain goes with windows: the other forms mean nothing unfitted.")
+        }
+        return linearizeMethod
+    }
+
+    private func forms() throws -> [LinearForm] {
+        typealias Own = LinearizationArguments
+        let sinks = sinks ?? Own.sinks
+        let windowed = LinearForm.window(AttentionWindow(length: window ?? Own.window, sinks: sinks))
+        let length = window ?? Own.hybridWindow
+        // A window that has no such divisor slides by less.
+        let block = (1...Own.block).last { length % $0 == 0 } ?? 1
+        let hybrid = LinearForm.hybrid(
+            DistantShape(length: length, sinks: sinks, block: block, rows: (features ?? Own.features) / 2))
+        let grouped = LinearForm.grouped(group: Own.group, taps: Own.taps)
+        let name = linearizeForm ?? .window
+        guard features == nil || name == .hybrid || name == .auto else {
+            throw ValidationError("--features goes with --linearize-form hybrid.")
+        }
+        if let features, features <= 0 || features % 32 != 0 || features > 2 * LinearizeAttention.mostMapRows {
+            throw ValidationError("--features takes a multiple of 32, at most \(2 * LinearizeAttention.mostMapRows).")
+        }
+        guard name != .grouped || (window == nil && self.sinks == nil) else {
+            throw ValidationError("--window and --sinks do not go with --linearize-form grouped.")
+        }
+        return switch name {
+        case .window: [windowed]
+        case .hybrid: [hybrid]
+        case .grouped: [grouped]
+        case .auto: [windowed, hybrid, grouped]
+        }
     }
 }

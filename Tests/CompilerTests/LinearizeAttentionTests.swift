@@ -150,14 +150,17 @@ struct LinearizeAttentionTests {
         let tokens = CalibrationTokens(
             tokens: (0..<256).map { (index: Int) in UInt32((index * 7919 + index * index * 31) % 256) }[...],
             chunkLength: 64)
-        let form = LinearizeAttention.Form.window(Window(length: 6, sinks: 1))
-        let search = try LayerSearch(linearizing: model, as: form, tokens: tokens)
+        let window = Window(length: 6, sinks: 1)
+        let trial = try LinearizationTrial(model, of: model, method: .plain, tokens: tokens, heldOut: tokens)
+        let search = try FormChoice(
+            [.window(window)], for: model.blocks.indices, trial, progress: { _, _ in }
+        ).search(in: trial)
         try search.grow(to: 3, progress: { _, _ in })
         #expect(search.alone.keys.sorted() == [0, 1, 2, 3, 4])
         try #require(search.steps.count == 3)
         #expect(search.steps[0].layer == 1 && search.steps[0].divergence < 1e-9)
         #expect(search.steps[1].divergence > 1e-6 && search.steps[2].divergence > search.steps[1].divergence / 2)
-        let changed = try LinearizeAttention(search.layers(first: 3), as: form).apply(to: model).model
+        let changed = try LinearizeAttention(search.layers(first: 3), as: .window(window)).apply(to: model).model
         let (before, after) = (try HiddenStates(behind: model, tokens), try HiddenStates(behind: changed, tokens))
         let head = try HeadEvaluation(model)
         let rows = Array(stride(from: 8, to: 256, by: 1))

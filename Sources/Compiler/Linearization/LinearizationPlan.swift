@@ -1,7 +1,7 @@
 import Models
 import Passes
 
-/// A model whose layers are chosen and linearized as the options say, with what that cost.
+/// A model whose layers are chosen, linearized and fitted as the options say, with what that cost.
 struct LinearizationPlan {
     let model: Model
     let passReport: PassReport
@@ -9,75 +9,65 @@ struct LinearizationPlan {
 
     /// Tokens of a calibration sequence at the most: rows that a step can have.
     private static let longestChunk = 4096
+    /// Chunks that are fitted to at the most: more than quantizing uses, since a regression has more to find.
+    private static let mostChunks = 64
+    /// How far the divergence before fitting is followed, in limits for that after it.
+    private static let followed = 2.0
 
     /// Layers are chosen by the divergence from `original`; the result is measured beside `source`, the model before every
-    /// pass. Throws where layers or windows are refused, or the text is no good.
+    /// pass. Throws where layers or forms are refused, a fit fails, or the text is no good.
     init(
         _ original: Model, of source: Model, options: LinearizationOptions, calibration: String?, tokenizer: [UInt8],
         progress: Compilation.Progress
     ) throws(CompileError) {
-        func apply(_ layers: some Sequence<Int>) throws(CompileError) -> (model: Model, report: PassReport) {
-            try attempt(CompileError.linearization) { () throws(LinearizeAttentionError) in
-                try LinearizeAttention(layers, as: options.form).apply(to: original)
-            }
-        }
         // Refusals come before minutes are spent.
-        if case .layers(let layers) = options.choice {
-            _ = try apply(layers)
-        } else if let first = original.blocks.firstIndex(where: \.computesWeights) {
-            _ = try apply([first])
+        for form in options.forms {
+            if case .layers(let layers) = options.choice {
+                _ = try original.linearized(Dictionary(layers.map { ($0, form) }) { first, _ in first })
+            } else if let first = original.blocks.firstIndex(where: \.computesWeights) {
+                _ = try original.linearized([first: form])
+            }
         }
         try source.checkFinite()
         let (tokens, heldOut) = try LinearizationPlan.text(
-            for: original, options.form, calibration: calibration, tokenizer: tokenizer)
-        let head = try HeadEvaluation(source)
-        let reference = try HiddenStates(behind: source, heldOut)
-        func measure(_ model: Model) throws(CompileError) -> HeldOutMeasurement {
-            progress("comparing", 1)
-            let states = try HiddenStates(behind: model, heldOut)
-            return try HeldOutMeasurement(of: states, by: head, beside: reference, by: head, on: heldOut)
-        }
+            for: original, options.forms, calibration: calibration, tokenizer: tokenizer)
+        let trial = try LinearizationTrial(
+            original, of: source, method: options.method, tokens: tokens, heldOut: heldOut)
         var search: LayerSearch?
-        let (linearized, measurement): ((model: Model, report: PassReport), HeldOutMeasurement)
-        switch options.choice {
-        case .layers(let layers):
-            linearized = try apply(layers)
-            measurement = try measure(linearized.model)
-        case .count(let count):
-            let chosen = try LayerSearch(linearizing: original, as: options.form, tokens: tokens)
+        let found: LinearizationTrial.Result
+        switch (options.choice, options.forms.first) {
+        case (.layers(let layers), .some(let form)) where options.forms.count == 1:
+            found = try trial.run(Dictionary(layers.map { ($0, form) }) { first, _ in first }, progress)
+        case (.layers(let layers), _):
+            let choice = try FormChoice(options.forms, for: layers, trial, progress: progress)
+            found = try trial.run(choice.forms, progress)
+        case (.count(let count), _):
+            let choice = try FormChoice(options.forms, for: original.blocks.indices, trial, progress: progress)
+            let chosen = try choice.search(in: trial)
             try chosen.grow(to: count, progress: progress)
             search = chosen
-            linearized = try apply(chosen.layers(first: count))
-            measurement = try measure(linearized.model)
-        case .divergence(let limit):
-            let chosen = try LayerSearch(linearizing: original, as: options.form, tokens: tokens)
-            try chosen.grow(to: original.blocks.count, limit: limit, progress: progress)
+            let layers = chosen.layers(first: count)
+            found = try trial.run(choice.forms.filter { layers.contains($0.key) }, progress)
+        case (.divergence(let limit), _):
+            let choice = try FormChoice(options.forms, for: original.blocks.indices, trial, progress: progress)
+            let chosen = try choice.search(in: trial)
+            try chosen.grow(to: original.blocks.count, limit: LinearizationPlan.followed * limit, progress: progress)
             search = chosen
             // What was chosen on calibration text has to hold on text that was not seen: the last layers go back.
-            var count = chosen.steps.count
-            var found = try apply(chosen.layers(first: count))
-            var measured = try measure(found.model)
-            while count > 0, !(measured.divergence <= limit) {
-                count -= 1
-                found = try apply(chosen.layers(first: count))
-                measured = try measure(found.model)
-            }
-            (linearized, measurement) = (found, measured)
+            found = try trial.longest(chosen.steps.map(\.layer), choice.forms, within: limit, progress)
         }
-        (model, passReport) = linearized
+        model = found.model
         report = LinearizationReport(
-            original: original, linearized: linearized.model, search: search, measurement: measurement)
+            original: original, linearized: found.model, search: search, outcomes: found.outcomes,
+            measurement: found.measurement)
+        passReport = PassReport(name: "linearize", summary: LinearizeAttention(report.forms).summary)
     }
 
-    /// Sequences several times as long as what the form reaches over, to choose on and to measure on.
+    /// Sequences several times as long as what the forms reach over, to choose on and to measure on.
     private static func text(
-        for model: Model, _ form: LinearizeAttention.Form, calibration: String?, tokenizer: [UInt8]
+        for model: Model, _ forms: [LinearForm], calibration: String?, tokenizer: [UInt8]
     ) throws(CompileError) -> (calibration: CalibrationTokens, heldOut: CalibrationTokens) {
-        let reach =
-            switch form {
-            case .window(let window): window.length + window.sinks
-            case .grouped(let grouped): grouped.group
-            }
+        let reach = forms.reduce(0) { max($0, $1.reach) }
         var chunkLength = CalibrationTokens.chunkLength
         while chunkLength < 4 * min(reach, longestChunk), chunkLength < longestChunk { chunkLength *= 2 }
         let all = try CalibrationTokens(
@@ -86,19 +76,7 @@ struct LinearizationPlan {
             throw .calibration(.windowTooLong(positions: reach, chunkLength: all.chunkLength))
         }
         return try attempt(CompileError.calibration) { () throws(CalibrationError) in
-            try all.splitToMeasure(path: calibration)
-        }
-    }
-}
-
-extension LayerSearch {
-    /// Which layers may take a form.
-    convenience init(
-        linearizing model: Model, as form: LinearizeAttention.Form, tokens: CalibrationTokens
-    ) throws(CompileError) {
-        try self.init(model, tokens: tokens) { layers, added in
-            guard let changed = try? LinearizeAttention(layers, as: form).apply(to: model).model else { return nil }
-            return (changed, added)
+            try all.splitToMeasure(most: mostChunks, path: calibration)
         }
     }
 }

@@ -12,15 +12,24 @@ public struct LinearizationReport: Sendable {
         let divergenceAlone: Double?
         /// The same with all layers that were chosen up to this one.
         let divergenceSoFar: Double?
+        /// Nil where nothing was fitted.
+        let outcome: LinearizationRepair.Outcome?
     }
 
     let layers: [Layer]
+    /// By layer.
+    var forms: [Int: LinearizeAttention.Form] {
+        Dictionary(layers.map { ($0.layer, $0.form) }) { first, _ in first }
+    }
     /// Bytes of keys and values in float16: what a position takes in layers that see everything, and what the others take.
     let stateBytes: (perPosition: Int, constant: Int)
     let originalStateBytes: (perPosition: Int, constant: Int)
     public let measurement: HeldOutMeasurement
 
-    init(original: Model, linearized: Model, search: LayerSearch?, measurement: HeldOutMeasurement) {
+    init(
+        original: Model, linearized: Model, search: LayerSearch?, outcomes: [LinearizationRepair.Outcome] = [],
+        measurement: HeldOutMeasurement
+    ) {
         var layers: [Layer] = []
         for (layer, block) in linearized.blocks.enumerated() {
             guard case .attention(let attention) = block.mixer,
@@ -36,7 +45,8 @@ public struct LinearizationReport: Sendable {
             layers.append(
                 Layer(
                     layer: layer, form: form, divergenceAlone: search?.alone[layer],
-                    divergenceSoFar: search?.steps.first { $0.layer == layer }?.divergence))
+                    divergenceSoFar: search?.steps.first { $0.layer == layer }?.divergence,
+                    outcome: outcomes.first { $0.layer == layer }))
         }
         self.layers = layers
         stateBytes = linearized.stateBytes
@@ -55,7 +65,7 @@ public struct LinearizationReport: Sendable {
                         .members(
                             [("layer", .count(each.layer))] + each.form.members + [
                                 ("kl_alone", number(each.divergenceAlone)), ("kl_so_far", number(each.divergenceSoFar)),
-                            ])
+                            ] + (each.outcome?.members ?? []))
                     })
             ),
             ("state_bytes_per_position", .count(stateBytes.perPosition)),
@@ -78,16 +88,37 @@ public struct LinearizationReport: Sendable {
             ] + measurement.facts
         page.facts(facts.map { (name: $0.0, value: $0.1) })
         var table = TextTable(
-            header: ["layer", "attention", "KL alone", "KL so far"], rightAligned: [0, 2, 3])
+            header: [
+                "layer", "attention", "KL alone", "KL so far", "heads, window alone", "heads, fitted",
+                "attention before",
+                "after", "feed-forward before", "after",
+            ], rightAligned: Set(2..<10).union([0]))
         func cell(_ value: Double?) -> String { value.map { $0.significant(3) } ?? "" }
         for each in layers {
+            let outcome = each.outcome
             table.add(
-                "\(each.layer)", each.form.text, cell(each.divergenceAlone), cell(each.divergenceSoFar))
+                "\(each.layer)", each.form.text, cell(each.divergenceAlone), cell(each.divergenceSoFar),
+                cell(outcome?.features?.window), cell(outcome?.features?.fitted), cell(outcome?.output.priorError),
+                cell(outcome?.output.error), cell(outcome?.down.priorError), cell(outcome?.down.error))
         }
         page.table(
             table,
             caption: "KL: mean divergence of the predictions from the model before this pass in nats, with this layer "
-                + "alone and with all that were chosen up to it.")
+                + "alone and with all that were chosen up to it. The other numbers are shares of the energy that the heads "
+                + "return, or that a part of the layer adds to the residual stream, which are missed on text that was not fitted."
+        )
+    }
+}
+
+extension LinearizationRepair.Outcome {
+    fileprivate var members: [(String, JSON)] {
+        func fit(_ before: Double, _ after: Double) -> JSON {
+            .members([("before", .number(before)), ("after", .number(after))])
+        }
+        return [
+            ("heads", features.map { fit($0.window, $0.fitted) } ?? .null),
+            ("attention", fit(output.priorError, output.error)), ("feed_forward", fit(down.priorError, down.error)),
+        ]
     }
 }
 
@@ -103,37 +134,5 @@ extension LinearizeAttention.Form {
                 ("taps", .count(grouped.taps.first?.count ?? 0)),
             ]
         }
-    }
-}
-
-extension Model {
-    /// Bytes of keys and values in float16 and of sums in float32, of layers that see everything and of the others.
-    fileprivate var stateBytes: (perPosition: Int, constant: Int) {
-        var (growing, constant) = (0, 0)
-        var window: AttentionWindow?
-        for block in blocks {
-            let bytes: Int
-            switch block.mixer {
-            case .attention(let attention):
-                bytes = 2 * 2 * attention.keyHeads * attention.dimensions
-                if let distant = attention.window?.distant {
-                    constant += 4 * 2 * distant.keyMap.count / attention.dimensions * (attention.dimensions + 1)
-                }
-                if case .grouped(let grouped) = attention.form {
-                    constant += 4 * attention.keyHeads * attention.dimensions * attention.dimensions
-                    constant += bytes * max(grouped.group, grouped.taps.first?.count ?? 0)
-                    continue
-                }
-                window = attention.window
-            // Seen through the window of the last layer that computes weights.
-            case .sharedAttention(let attention): bytes = 2 * attention.keyHeads * attention.dimensions
-            }
-            if let window {
-                constant += bytes * min(window.length + window.sinks, contextLength)
-            } else {
-                growing += bytes
-            }
-        }
-        return (growing, constant)
     }
 }

@@ -1,0 +1,92 @@
+import Models
+import Passes
+
+/// Linearizes layers of a model, fits them where that is asked for, and measures.
+struct LinearizationTrial {
+    /// What became of layers, and what that costs.
+    struct Result {
+        let model: Model
+        let outcomes: [LinearizationRepair.Outcome]
+        let measurement: HeldOutMeasurement
+    }
+
+    /// What is linearized.
+    let original: Model
+    /// What the result is measured beside: the model before every pass.
+    let source: Model
+    let method: LinearizationMethod
+    let tokens: CalibrationTokens
+    let heldOut: CalibrationTokens
+    private let head: HeadEvaluation
+    private let reference: HiddenStates
+
+    init(
+        _ original: Model, of source: Model, method: LinearizationMethod, tokens: CalibrationTokens,
+        heldOut: CalibrationTokens
+    ) throws(CompileError) {
+        self.original = original
+        self.source = source
+        self.method = method
+        self.tokens = tokens
+        self.heldOut = heldOut
+        head = try HeadEvaluation(source)
+        reference = try HiddenStates(behind: source, heldOut)
+    }
+
+    func run(_ forms: [Int: LinearForm], _ progress: Compilation.Progress) throws(CompileError) -> Result {
+        var model = original
+        var outcomes: [LinearizationRepair.Outcome] = []
+        switch method {
+        case .plain: model = try original.linearized(forms)
+        case .fitted:
+            let repair = LinearizationRepair(original: original, forms: forms, tokens: tokens)
+            model = try repair.run(progress: progress)
+            outcomes = repair.outcomes
+        }
+        progress("comparing", 1)
+        let states = try HiddenStates(behind: model, heldOut)
+        return Result(
+            model: model, outcomes: outcomes,
+            measurement: try HeldOutMeasurement(of: states, by: head, beside: reference, by: head, on: heldOut))
+    }
+
+    /// With the most of some layers, taken in their order, that stay within a limit: all of them, or found by halving.
+    func longest(
+        _ layers: [Int], _ forms: [Int: LinearForm], within limit: Double, _ progress: Compilation.Progress
+    ) throws(CompileError) -> Result {
+        var best: Result?
+        var (kept, refused) = (0, layers.count + 1)
+        var next = layers.count
+        while kept + 1 < refused {
+            let chosen = Set(layers.prefix(next))
+            let result = try run(forms.filter { chosen.contains($0.key) }, progress)
+            if result.measurement.divergence <= limit {
+                (kept, best) = (next, result)
+            } else {
+                refused = next
+            }
+            next = (kept + refused) / 2
+        }
+        if let best { return best }
+        return try run([:], progress)
+    }
+}
+
+extension Model {
+    /// The model with layers of forms to which nothing is fitted.
+    func linearized(_ forms: [Int: LinearForm]) throws(CompileError) -> Model {
+        var starts: [Int: LinearizeAttention.Form] = [:]
+        for (layer, form) in forms {
+            guard blocks.indices.contains(layer) else {
+                throw .linearization(.noSuchLayer(layer, layers: blocks.count))
+            }
+            guard case .attention(let attention) = blocks[layer].mixer else {
+                throw .linearization(.withoutWeights(layer: layer))
+            }
+            starts[layer] = form.start(for: attention)
+        }
+        return try attempt(CompileError.linearization) { () throws(LinearizeAttentionError) in
+            try LinearizeAttention(starts).apply(to: self).model
+        }
+    }
+}
