@@ -8,6 +8,8 @@ TRAINER := .venv-train/bin/python
 RECEIVERS ?= 15,25,27,29
 ADAPTER ?= .models/sharing/$(RECEIVERS).safetensors
 LINEARIZED ?= 0-29
+FORM ?= hybrid
+LINEAR ?= .models/linearized/$(FORM)-$(LINEARIZED)
 DISTILL_OPTIONS ?=
 LATHE := .build/release/lathe
 RUNNER := .build/lathe-run
@@ -19,7 +21,7 @@ RELOCATIONS := $(shell getconf GNU_LIBC_VERSION | awk '$$2 >= 2.36 { \
 	print "-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs" }')
 
 .PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality bench-packings bench-sharing bench-linearize
-.PHONY: distill-sharing distill-windows setup model eval-text clean FORCE
+.PHONY: distill-sharing distill-linear setup model eval-text clean FORCE
 .DEFAULT_GOAL := build
 
 # Generates from the real model: the text on stdout, the statistics on stderr.
@@ -76,13 +78,18 @@ bench-linearize: $(LATHE) $(MODEL) $(EVAL_TEXT)
 # Distils a model with shared attention into an adapter, half an hour and more of 2 cores: RECEIVERS="15,25,27,29" DISTILL_OPTIONS="--steps
 # 900". Takes PyTorch from PyPI, 6 GB in .venv-train.
 distill-sharing: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
-	$(TRAINER) scripts/distill.py $(MODEL) $(ADAPTER) --share-attention $(RECEIVERS) --text $(TRAINING_TEXT) \
+	@mkdir -p $(dir $(ADAPTER))
+	$(LATHE) compile $(MODEL) -o $(ADAPTER:.safetensors=.start.plan) --weights f32 --share-attention $(RECEIVERS)
+	$(TRAINER) scripts/distill.py $(MODEL) $(ADAPTER:.safetensors=.start.plan) $(ADAPTER) --text $(TRAINING_TEXT) \
 		$(DISTILL_OPTIONS)
 
-# The same for layers with a window: LINEARIZED="0-29" DISTILL_OPTIONS="--window 128 --steps 500".
-distill-windows: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
-	$(TRAINER) scripts/distill.py $(MODEL) .models/windows/$(LINEARIZED).safetensors --linearize $(LINEARIZED) \
-		--text $(TRAINING_TEXT) $(DISTILL_OPTIONS)
+# The same for layers that are linearized, from what compiling fits: LINEARIZED="0-29" FORM="hybrid" DISTILL_OPTIONS="--steps 300".
+distill-linear: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
+	@mkdir -p $(dir $(LINEAR))
+	$(LATHE) compile $(MODEL) -o $(LINEAR).start.plan --weights f32 --linearize $(LINEARIZED) --linearize-form $(FORM) \
+		--calibration $(TRAINING_TEXT)
+	$(TRAINER) scripts/distill.py $(MODEL) $(LINEAR).start.plan $(LINEAR).safetensors --text $(TRAINING_TEXT) \
+		--length 1024 $(DISTILL_OPTIONS)
 
 setup:
 	@scripts/setup.sh

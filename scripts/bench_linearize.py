@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What bounding the state of attention costs and gives: make bench-linearize.
 
-Quality: for each number of layers, chosen by `--linearize auto` in one order, and each window, perplexity at 1k and at 8k of
+Quality: for each number of layers, chosen by `--linearize auto` in one order, and each form, perplexity at 1k and at 8k of
 context beside the dense model in float32 on text that no calibration saw, the mean KL divergence at 1k, and how often a pass
-key in a text of some length is told: five digits at three depths, greedy. Then the state of each model in bytes.
+key in a text of some length is told: five digits at three depths, greedy. Then the state of each model in bytes, and what
+compiling took.
 Speed: decoding and prefill of w4 plans behind growing depths, past the model's own context for timing. --adapter adds rows
 for models that distill.py has trained.
 """
@@ -18,6 +19,13 @@ from lathe_program import lathe
 
 FILLER = ("The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again. ")
 DEPTHS = (0.1, 0.5, 0.9)
+FORMS = {
+    "window": ["--linearize-method", "plain"],
+    "window, fitted": [],
+    "hybrid, fitted": ["--linearize-form", "hybrid"],
+    "grouped, fitted": ["--linearize-form", "grouped"],
+    "auto": ["--linearize-form", "auto"],
+}
 
 
 def passkey_text(words: int, depth: float, key: int) -> str:
@@ -61,10 +69,10 @@ class Bench:
             shares.append(right / self.options.trials)
         return shares
 
-    def order(self, most: int, window: int) -> list[int]:
-        """Layers in the order in which they are chosen."""
+    def order(self, most: int) -> list[int]:
+        """Layers in the order in which they are chosen for windows."""
         report = self.options.folder / "order.json"
-        self.compile("order", "--weights", "f32", "--linearize", "auto", "--linearize-layers", most, "--window", window,
+        self.compile("order", "--weights", "f32", "--linearize", "auto", "--linearize-layers", most, *FORMS["window"],
                      "--report", report)
         layers = json.loads(report.read_text())["linearization"]["layers"]
         return [each["layer"] for each in sorted(layers, key=lambda each: each["kl_so_far"])]
@@ -87,14 +95,13 @@ def print_quality(bench: Bench) -> None:
     print("| layers | " + " | ".join(titles) + " |")
     print("|---|" + "---:|" * len(titles), flush=True)
     bench.row("dense", bench.dense)
-    order = [int(layer) for layer in options.order.split(",")] if options.order else bench.order(
-        max(options.layers), options.windows[0])
+    order = [int(layer) for layer in options.order.split(",")] if options.order else bench.order(max(options.layers))
     print(f"order: {','.join(map(str, order))}", file=sys.stderr)
     for count in options.layers:
-        for window in options.windows:
+        for form in options.forms:
             layers = ",".join(map(str, sorted(order[:count])))
-            plan = bench.compile(f"{count}-{window}", "--weights", "f32", "--linearize", layers, "--window", window)
-            bench.row(f"{count}, window {window}", plan)
+            plan = bench.compile(f"{count}-{form}", "--weights", "f32", "--linearize", layers, *FORMS[form])
+            bench.row(f"{count}, {form}", plan)
             plan.unlink()
     for adapter in options.adapter:
         plan = bench.compile(adapter.stem, "--weights", "f32", "--adapter", adapter)
@@ -107,8 +114,8 @@ def print_speed(bench: Bench) -> None:
     print("\n| layers | test | " + " | ".join(f"behind {depth}" for depth in options.depths) + " |")
     print("|---|---|" + "---:|" * len(options.depths), flush=True)
     last = lathe(options.lathe, "inspect", bench.dense)["states"]
-    for name, arguments in [("dense", []), (f"all, window {options.windows[0]}",
-                                            ["--linearize", f"0-{len(last) - 1}", "--window", options.windows[0]])]:
+    linear = ["--linearize", f"0-{len(last) - 1}"]
+    for name, arguments in [("dense", []), *((f"all, {form}", [*linear, *FORMS[form]]) for form in options.forms)]:
         plan = bench.compile("speed", "--weights", "w4", *arguments)
         tests: dict[str, list[str]] = {}
         for depth in options.depths:
@@ -133,7 +140,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path(".models/linearized"), help="where the plans go")
     parser.add_argument("--parts", default="quality,speed")
     parser.add_argument("--layers", type=numbers, default=[8, 15, 22, 30], help="numbers of layers")
-    parser.add_argument("--windows", type=numbers, default=[128, 64, 256], help="the first one chooses the layers")
+    parser.add_argument("--forms", type=lambda text: text.split(";"), default=list(FORMS), help="with ; between: "
+                        + "; ".join(FORMS))
     parser.add_argument("--contexts", type=numbers, default=[1024, 8192], help="of perplexity; KL is of the first one")
     parser.add_argument("--tokens", type=int, default=24576, help="that are read for a perplexity")
     parser.add_argument("--passkeys", type=numbers, default=[512, 2048], help="lengths of texts with a key")

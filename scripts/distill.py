@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
 """Distils a model whose attention does less than the original's, and writes what changed as an adapter for `lathe compile`.
 
-    .venv-train/bin/python scripts/distill.py CHECKPOINT ADAPTER --share-attention 15,25,27,29 --text FILE
-    .venv-train/bin/python scripts/distill.py CHECKPOINT ADAPTER --linearize 0-29 --window 128 --sinks 4 --text FILE
-    .venv-train/bin/python scripts/distill.py CHECKPOINT ADAPTER --linearize 0-29 --window 96 --features 32 --text FILE
+    lathe compile CHECKPOINT -o START --weights f32 --share-attention 15,25,27,29
+    lathe compile CHECKPOINT -o START --weights f32 --linearize 0-29 --linearize-form hybrid
+    .venv-train/bin/python scripts/distill.py CHECKPOINT START ADAPTER --text FILE
 
-Which layers share attention weights, with which donors and heads, and the receivers' first output projections are those of
-`lathe compile --share-attention`; layers that are linearized attend through a window, with --features beside sums of what lies
-behind it. From the first layer on that differs, every matrix gets a change of low rank, and the receivers' output projections
-and what the sums need change as a whole, so that the model's predictions come close to those of the original one: the mean KL
-divergence over all positions of the text is what Adam makes smaller. The checkpoint is a Llama in GGUF or a folder as
-transformers writes it; it is computed in float32.
+Which layers share attention weights or have a window, with features behind it or without, and what was fitted in them is what
+the plan START says. From the first layer on that differs, every matrix gets a change of low rank, and the receivers' output
+projections and what features need change as a whole, so that the model's predictions come close to those of the original one:
+the mean KL divergence over all positions of the text is what Adam makes smaller. The checkpoint is a Llama in GGUF or a folder
+as transformers writes it; it is computed in float32.
 
 The adapter is safetensors as formats/adapter.md says. Training text must be held out of what the result is measured on.
 
@@ -27,10 +26,9 @@ import numpy
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "formats"))
-from distillation import adapter  # noqa: E402
+from distillation import adapter, start  # noqa: E402
 from distillation.checkpoint import read_checkpoint  # noqa: E402
 from distillation.llama import Model, Student  # noqa: E402
-from distillation.mixers import Hybrid, Window  # noqa: E402
 
 WARM_UP = 20  # steps of a rising rate
 MALLOC_SETTINGS = {-1: 2**31 - 1, -4: 0}  # glibc's mallopt: trim from here on, take so many maps of their own
@@ -52,7 +50,7 @@ def train(model: Model, chunks: torch.Tensor, student: Student, options: argpars
     mixers = [part for mixer in student.mixers.values() for part in mixer.parameters()]
     counts = [sum(part.numel() for part in parts) for parts in (low, whole, mixers)]
     print(f"{len(chunks)} chunks of {options.length} tokens, {counts[0]:,} weights of low rank, {counts[1]:,} of output "
-          f"projections, {counts[2]:,} of sums", file=sys.stderr, flush=True)
+          f"projections, {counts[2]:,} of feature maps", file=sys.stderr, flush=True)
     groups = [{"params": low, "rate": options.rate}, {"params": whole, "rate": options.output_rate},
               {"params": mixers, "rate": options.mixer_rate}]
     optimizer = torch.optim.AdamW(
@@ -86,42 +84,20 @@ def train(model: Model, chunks: torch.Tensor, student: Student, options: argpars
                   f"{time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
 
 
-def layer_list(text: str) -> list[int]:
-    ends = [[int(end) for end in part.split("-")] for part in text.split(",")]
-    return [layer for part in ends for layer in range(part[0], part[-1] + 1)]
-
-
-def mixer(options: argparse.Namespace, model: Model) -> Window:
-    if options.features == 0:
-        return Window(options.window, options.sinks, options.length)
-    return Hybrid(options.window, options.sinks, options.length, options.block, options.features, model.heads,
-                  model.key_heads, model.dimensions)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("start", type=Path, help="a plan of float32 weights that lathe compiled from it")
     parser.add_argument("adapter", type=Path)
-    parser.add_argument("--share-attention", help="receivers, as lathe compile takes them")
-    parser.add_argument("--linearize", type=layer_list, default=[], help="layers with a window: A-B,C")
-    parser.add_argument("--window", type=int, default=128)
-    parser.add_argument("--sinks", type=int, default=4)
-    parser.add_argument("--features", type=int, default=0, help="of each key behind the window; 0 for the window alone")
-    parser.add_argument("--block", type=int, default=16, help="positions that leave the window together, with --features")
     parser.add_argument("--text", type=Path, required=True, help="plain text to train on")
-    parser.add_argument("--calibration", type=Path, help="plain text for the compile; built-in text when left out")
     parser.add_argument("--steps", type=int, default=900)
     parser.add_argument("--length", type=int, default=512, help="tokens of a step")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3, help="of learning, for the changes of low rank")
     parser.add_argument("--output-rate", type=float, default=1e-4, help="for the output projections")
-    parser.add_argument("--mixer-rate", type=float, default=5e-3, help="for what the sums need")
+    parser.add_argument("--mixer-rate", type=float, default=1e-3, help="for what features need")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--lathe", type=Path, default=Path(".build/release/lathe"))
     options = parser.parse_args()
-    if options.share_attention is None and not options.linearize:
-        parser.error("nothing to distil: neither --share-attention nor --linearize")
-    options.lathe = options.lathe.resolve()
     options.adapter.parent.mkdir(parents=True, exist_ok=True)
     # Logits of 100 MB would be given back to the system, and cleared by it, at every step.
     for setting, value in MALLOC_SETTINGS.items():
@@ -133,9 +109,7 @@ def main() -> None:
     chunks = torch.tensor(ids[:len(ids) // options.length * options.length]).view(-1, options.length)
     if len(chunks) == 0:
         sys.exit(f"distill: {options.text} has fewer than {options.length} tokens")
-    receivers, outputs = adapter.start(options)
-    outputs = {name: value.requires_grad_(True) for name, value in outputs.items()}
-    student = Student(receivers, outputs, {layer: mixer(options, model) for layer in options.linearize})
+    student = start.read(options.start, tensors, options.length)
     student.change(tensors, range(student.first, model.layers), options.rank)
     train(model, chunks, student, options)
     adapter.save(options.adapter, student, f"distill.py --steps {options.steps} --rank {options.rank} --seed {options.seed}")

@@ -76,6 +76,42 @@ struct LinearizeTests {
         }
     }
 
+    @Test(
+        "forms are fitted, reported and run; the best one is chosen", arguments: ["hybrid", "grouped", "auto"])
+    func forms(form: String) throws {
+        try withFolder { folder in
+            let report = folder + "/report.json"
+            var arguments = [
+                "compile", Fixtures.gguf("llama3"), "-o", folder + "/x.plan", "--linearize", "0-1", "--linearize-form",
+                form,
+                "--report", report,
+            ]
+            if form != "grouped" { arguments += ["--window", "12", "--sinks", "3"] }
+            let outcome = try LatheProcess.run(LatheProcess.binary, arguments)
+            try #require(outcome.exitCode == 0, "\(outcome.errors)")
+            let facts = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: report)))
+            let linearization = try #require((facts as? [String: Any])?["linearization"] as? [String: Any])
+            let layers = try #require(linearization["layers"] as? [[String: Any]])
+            try #require(layers.count == 2)
+            for layer in layers {
+                switch form {
+                case "hybrid":
+                    #expect(layer["features"] as? Int == 32 && layer["block"] as? Int == 12)
+                    #expect((layer["heads"] as? [String: Any])?["after"] as? Double ?? 1 < 1)
+                case "grouped": #expect(layer["group"] as? Int == 64 && layer["taps"] as? Int == 32)
+                default: #expect(layer["window"] != nil || layer["group"] != nil)
+                }
+                let fit = try #require(layer["attention"] as? [String: Any])
+                #expect(try #require(fit["after"] as? Double) <= #require(fit["before"] as? Double))
+            }
+            let run = try LatheProcess.run("run", folder + "/x.plan", "-p", "hello", "-n", "20")
+            #expect(run.exitCode == 0, "\(run.errors)")
+            let bytes = try Data(contentsOf: URL(filePath: folder + "/x.plan"))
+            _ = try LatheProcess.run(LatheProcess.binary, arguments)
+            #expect(try Data(contentsOf: URL(filePath: folder + "/x.plan")) == bytes)
+        }
+    }
+
     @Test("a budget of divergence takes what it allows, down to nothing")
     func budget() throws {
         try withFolder { folder in
@@ -129,6 +165,12 @@ struct LinearizeTests {
             ["--linearize", "auto", "--linearize-layers", "0"], ["--linearize", "auto", "--budget-kl", "nan"],
             ["--linearize", "auto", "--share-attention", "auto", "--budget-kl", "1"],
             ["--linearize", "1", "--budget-kl", "1"], ["--linearize", "1-"], ["--linearize", ""],
+            ["--linearize-form", "hybrid"], ["--features", "32"], ["--linearize-method", "plain"],
+            ["--linearize", "1", "--features", "32"], ["--linearize", "1", "--linearize-form", "triangle"],
+            ["--linearize", "1", "--linearize-form", "hybrid", "--features", "40"],
+            ["--linearize", "1", "--linearize-form", "hybrid", "--features", "0"],
+            ["--linearize", "1", "--linearize-form", "hybrid", "--linearize-method", "plain"],
+            ["--linearize", "1", "--linearize-form", "grouped", "--window", "9"],
         ])
     func mismatched(arguments: [String]) throws {
         expectFailure(

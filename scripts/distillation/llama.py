@@ -21,10 +21,11 @@ class Change:
 class Student:
     """What the student does in another way than the teacher."""
 
-    def __init__(self, receivers: dict[int, dict], outputs: dict[str, torch.Tensor], mixers: dict[int, Window]) -> None:
-        # Donor and head map of layers that share attention, output projections that replace the teacher's, and what layers have
-        # for attention to everything.
-        self.receivers, self.outputs, self.mixers = receivers, outputs, mixers
+    def __init__(self, receivers: dict[int, dict], outputs: dict[str, torch.Tensor], fitted: dict[str, torch.Tensor],
+                 mixers: dict[int, Window]) -> None:
+        # Donor and head map of layers that share attention, their output projections, which are trained as a whole, other matrices
+        # that are not the teacher's, and what layers have for attention to everything.
+        self.receivers, self.outputs, self.fitted, self.mixers = receivers, outputs, fitted, mixers
         self.changes: dict[str, Change] = {}
 
     @property
@@ -72,11 +73,12 @@ class Model:
 
     def run(self, x: torch.Tensor, layers: range, student: Student | None = None) -> torch.Tensor:
         """The residual stream [position, hidden] behind `layers`."""
-        student = student or Student({}, {}, {})
+        student = student or Student({}, {}, {}, {})
+        weights = student.fitted | student.outputs
 
         def product(x: torch.Tensor, layer: int, matrix: str) -> torch.Tensor:
             name = matrix_name(layer, matrix)
-            y = x @ student.outputs.get(name, self.tensors[f"{name}.weight"]).T
+            y = x @ weights.get(name, self.tensors[f"{name}.weight"]).T
             change = student.changes.get(name)
             return y if change is None else y + (x @ change.a.T) @ change.b.T
 

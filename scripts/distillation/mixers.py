@@ -61,22 +61,11 @@ class Hybrid(Window):
 
     form = "hybrid_attention"
 
-    def __init__(self, length: int, sinks: int, positions: int, block: int, features: int, heads: int, key_heads: int,
-                 dimensions: int) -> None:
+    def __init__(self, length: int, sinks: int, positions: int, block: int, query_map: torch.Tensor, key_map: torch.Tensor,
+                 gate: torch.Tensor) -> None:
+        """Maps are [heads, rows, dimensions] and [key heads, rows, dimensions], the gate [heads, 2 + dimensions]."""
         super().__init__(length, sinks, positions, block)
-        if length % block:
-            raise ValueError(f"a window of {length} is no multiple of {block}")
-        # Directions that turn slowly with the position: the second half of either half of a head.
-        slow = torch.arange(dimensions).view(2, -1)[:, dimensions // 4:].flatten()
-        maps = torch.zeros(key_heads, features // 2, dimensions)
-        for head in maps:
-            head[:, slow] = torch.linalg.qr(torch.randn(len(slow), features // 2)).Q.T
-        self.query_map = maps.repeat_interleave(heads // key_heads, 0).requires_grad_(True)
-        self.key_map = maps.clone().requires_grad_(True)
-        # Of each head: the constant, the factor of the largest score, and those of the query.
-        gate = torch.zeros(heads, 2 + dimensions)
-        gate[:, 0], gate[:, 1] = 3, 1
-        self.gate = gate.requires_grad_(True)
+        self.query_map, self.key_map, self.gate = (each.requires_grad_(True) for each in (query_map, key_map, gate))
 
     def parameters(self) -> list[torch.Tensor]:
         return [self.query_map, self.key_map, self.gate]
