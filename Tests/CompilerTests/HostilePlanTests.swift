@@ -3,6 +3,7 @@ import Foundation
 import Passes
 import Testing
 
+@testable import Compiler
 @testable import Plans
 @testable import Runtime
 
@@ -12,7 +13,7 @@ import Testing
 /// and scripts/test.sh runs them under AddressSanitizer too.
 @Suite("A plan that verifies runs within its memory, whatever it says")
 struct HostilePlanTests {
-    static let models = ["llama/model.gguf", "quantized/model.gguf", sharing]
+    static let models = ["llama/model.gguf", "quantized/model.gguf", sharing, summing]
 
     /// With windows and with norms of heads besides.
     static let moreModels = models + ["mistral", "qwen3/model.gguf"]
@@ -20,14 +21,24 @@ struct HostilePlanTests {
     /// The first one with a layer that uses the attention weights of another.
     private static let sharing = "llama/model.gguf sharing attention"
 
+    /// The first one with features behind a window in a layer, and groups in another.
+    private static let summing = "llama/model.gguf with sums"
+
     /// With an embedding and a head of two pieces.
     private static func model(_ name: String) throws -> TestModel {
-        let file = name == sharing ? models[0] : name
+        let file = name == sharing || name == summing ? models[0] : name
         return try TestModel(
             TestModel.resource(file), precision: .keep, vocabularyCuts: [160], maximumRows: 18
         ) { model in
-            guard name == sharing else { return }
-            model = try ShareAttention([ShareAttention.Span(1...1, headMaps: [1: [1, 0]])]).apply(to: model).model
+            switch name {
+            case sharing:
+                model = try ShareAttention([ShareAttention.Span(1...1, headMaps: [1: [1, 0]])]).apply(to: model).model
+            case summing:
+                model = try model.linearized([
+                    0: .hybrid(DistantShape(length: 4, sinks: 1, block: 2, rows: 16)), 1: .grouped(group: 3, taps: 2),
+                ])
+            default: break
+            }
         }
     }
 
