@@ -121,7 +121,7 @@ public struct LinearizationOptions: Sendable, Equatable {
 public enum LinearizationMethod: String, Sendable, CaseIterable {
     /// Nothing: only a window can do without.
     case plain
-    /// What the form is made of, the output projection and the feed-forward are fitted to what the layer did before.
+    /// What the form is made of and the output projection are fitted to what the layer did before.
     case fitted
 }
 

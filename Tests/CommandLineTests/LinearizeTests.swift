@@ -101,7 +101,7 @@ struct LinearizeTests {
                 case "grouped": #expect(layer["group"] as? Int == 64 && layer["taps"] as? Int == 32)
                 default: #expect(layer["window"] != nil || layer["group"] != nil)
                 }
-                let fit = try #require(layer["attention"] as? [String: Any])
+                let fit = try #require(layer["output"] as? [String: Any])
                 #expect(try #require(fit["after"] as? Double) <= #require(fit["before"] as? Double))
             }
             let run = try LatheProcess.run("run", folder + "/x.plan", "-p", "hello", "-n", "20")

@@ -66,6 +66,11 @@ final class HiddenStates {
         withRow(row) { _ = $0.update(fromContentsOf: source) }
     }
 
+    /// Sets some rows to all of another one's, which is as wide.
+    func set(_ rows: Range<Int>, to other: HiddenStates) {
+        for (index, row) in rows.enumerated() { other.withRow(index) { set(row, to: UnsafeBufferPointer($0)) } }
+    }
+
     /// Sets the first rows to those of a buffer of the same width.
     func set(to buffer: ObservedBuffer) {
         for row in 0..<min(count, buffer.rowCount) {

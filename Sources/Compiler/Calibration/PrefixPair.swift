@@ -11,6 +11,8 @@ final class PrefixPair {
     /// Before the layer that is next, in both models; one and the same before the first change.
     private(set) var originalStates: HiddenStates
     private(set) var changedStates: HiddenStates
+    /// Behind the layer that was traced last, in the original model.
+    private var behind: (layer: Int, states: HiddenStates)?
 
     init(original: Model, changed: Model, tokens: CalibrationTokens) {
         self.original = original
@@ -46,16 +48,25 @@ final class PrefixPair {
         let layers = span.lowerBound..<layer + 1
         let before = try SpanEvaluation(layers, of: original, chunkLength: tokens.chunkLength)
         let after = try SpanEvaluation(layers, of: changed, chunkLength: tokens.chunkLength)
+        let next = HiddenStates(like: originalStates)
         for chunk in 0..<tokens.chunkCount {
             let rows = tokens.rows(of: chunk)
-            try body(chunk, before.trace(originalStates, rows: rows), after.trace(changedStates, rows: rows))
+            let trace = try before.trace(originalStates, rows: rows)
+            next.set(rows, to: trace.behind)
+            try body(chunk, trace, after.trace(changedStates, rows: rows))
         }
+        behind = (layer, next)
     }
 
     /// Goes on behind a span; `isChanged` tells whether the models differ in it.
     func advance(_ span: Range<Int>, isChanged: Bool) throws(CompileError) {
         if isChanged, originalStates === changedStates { changedStates = HiddenStates(copying: originalStates) }
         if originalStates !== changedStates { try changedStates.advance(through: span, of: changed, tokens) }
-        try originalStates.advance(through: span, of: original, tokens)
+        if let behind, behind.layer == span.upperBound - 1, originalStates !== changedStates {
+            originalStates = behind.states
+        } else {
+            try originalStates.advance(through: span, of: original, tokens)
+        }
+        behind = nil
     }
 }

@@ -9,8 +9,8 @@ struct LinearizationPlan {
 
     /// Tokens of a calibration sequence at the most: rows that a step can have.
     private static let longestChunk = 4096
-    /// Chunks that are fitted to at the most: more than quantizing uses, since a regression has more to find.
-    private static let mostChunks = 64
+    /// Tokens that are fitted to at the most: more than quantizing uses, since a regression has more to find.
+    private static let mostTokens = 32768
     /// How far the divergence before fitting is followed, in limits for that after it.
     private static let followed = 2.0
 
@@ -76,7 +76,7 @@ struct LinearizationPlan {
             throw .calibration(.windowTooLong(positions: reach, chunkLength: all.chunkLength))
         }
         return try attempt(CompileError.calibration) { () throws(CalibrationError) in
-            try all.splitToMeasure(most: mostChunks, path: calibration)
+            try all.splitToMeasure(most: max(1, mostTokens / all.chunkLength), path: calibration)
         }
     }
 }

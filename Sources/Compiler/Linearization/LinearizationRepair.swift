@@ -1,8 +1,8 @@
 import Models
 import Passes
 
-/// Fits linearized layers to what they did before: what their forms are made of, then the output projection and the last
-/// matrix of the feed-forward by ridge regression, layer after layer (`PrefixPair`).
+/// Fits linearized layers to what they did before: what their forms are made of, then the output projection by ridge
+/// regression, layer after layer (`PrefixPair`). The feed-forward behind has next to nothing left to repair.
 final class LinearizationRepair {
     /// What became of one layer.
     struct Outcome {
@@ -11,7 +11,6 @@ final class LinearizationRepair {
         /// window, and with the window alone. Nil for other forms.
         let features: (fitted: Double, window: Double)?
         let output: ResidualFit.Result
-        let down: ResidualFit.Result
     }
 
     /// Chunks whose heads are fitted to at the most: their memory adds up.
@@ -80,16 +79,11 @@ final class LinearizationRepair {
         pair.changed = try attempt(CompileError.linearization) { () throws(LinearizeAttentionError) in
             try LinearizeAttention([layer], as: chosen).apply(to: pair.changed).model
         }
-        guard case .attention(var attention) = pair.changed.blocks[layer].mixer,
-            case .gated(let gate, let up, var down) = pair.changed.blocks[layer].feedForward
-        else { return }
+        guard case .attention(var attention) = pair.changed.blocks[layer].mixer else { return }
         let output = try pair.fitOutput(attention.output.weight, layer, span)
         attention.output.weight = output.weight
         pair.changed.blocks[layer].mixer = .attention(attention)
-        let found = try pair.fitDown(down.weight, layer, span)
-        down.weight = found.weight
-        pair.changed.blocks[layer].feedForward = .gated(gate: gate, up: up, down: down)
-        outcomes.append(Outcome(layer: layer, features: features, output: output, down: found))
+        outcomes.append(Outcome(layer: layer, features: features, output: output))
     }
 
     /// What the heads of a layer work with behind the changed layers before it.

@@ -90,22 +90,21 @@ public struct LinearizationReport: Sendable {
         var table = TextTable(
             header: [
                 "layer", "attention", "KL alone", "KL so far", "heads, window alone", "heads, fitted",
-                "attention before",
-                "after", "feed-forward before", "after",
-            ], rightAligned: Set(2..<10).union([0]))
+                "output before", "output after",
+            ], rightAligned: Set(2..<8).union([0]))
         func cell(_ value: Double?) -> String { value.map { $0.significant(3) } ?? "" }
         for each in layers {
             let outcome = each.outcome
             table.add(
                 "\(each.layer)", each.form.text, cell(each.divergenceAlone), cell(each.divergenceSoFar),
                 cell(outcome?.features?.window), cell(outcome?.features?.fitted), cell(outcome?.output.priorError),
-                cell(outcome?.output.error), cell(outcome?.down.priorError), cell(outcome?.down.error))
+                cell(outcome?.output.error))
         }
         page.table(
             table,
             caption: "KL: mean divergence of the predictions from the model before this pass in nats, with this layer "
                 + "alone and with all that were chosen up to it. The other numbers are shares of the energy that the heads "
-                + "return, or that a part of the layer adds to the residual stream, which are missed on text that was not fitted."
+                + "return, or that the attention adds to the residual stream, which are missed on text that was not fitted."
         )
     }
 }
@@ -117,7 +116,7 @@ extension LinearizationRepair.Outcome {
         }
         return [
             ("heads", features.map { fit($0.window, $0.fitted) } ?? .null),
-            ("attention", fit(output.priorError, output.error)), ("feed_forward", fit(down.priorError, down.error)),
+            ("output", fit(output.priorError, output.error)),
         ]
     }
 }
