@@ -52,6 +52,15 @@ struct AttentionProbe {
         return run(session, committed..<queries.count, parents)
     }
 
+    /// The largest difference of the outputs from those expected, by row of the last step.
+    func largestError(
+        from expected: [[Double]], threads: Int, cache: CacheElement, parents: [Int?]
+    ) throws -> Double {
+        zip(try outputs(threads: threads, cache: cache, parents: parents), expected).reduce(0.0) { largest, row in
+            zip(row.0, row.1).reduce(largest) { max($0, abs(Double($1.0) - $1.1)) }
+        }
+    }
+
     private func run(_ session: Session, _ rows: Range<Int>, _ parents: [Int?]) -> [[Float]] {
         session.step = Step(
             committed: rows.lowerBound, rows: parents.map { Row(input: .token(0), position: 0, parent: $0) },

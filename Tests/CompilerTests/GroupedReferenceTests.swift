@@ -56,10 +56,8 @@ struct GroupedReferenceTests {
         }
         for (element, tolerance) in [(CacheElement.float32, 2e-5), (.float16, 4e-3)] {
             for threads in [1, 2] {
-                let found = try probe.outputs(threads: threads, cache: element, parents: shape.step.parents)
-                let largest = zip(found, expected).reduce(0.0) { largest, row in
-                    zip(row.0, row.1).reduce(largest) { max($0, abs(Double($1.0) - $1.1)) }
-                }
+                let largest = try probe.largestError(
+                    from: expected, threads: threads, cache: element, parents: shape.step.parents)
                 #expect(largest < tolerance, "\(element), \(threads) threads")
             }
         }

@@ -83,6 +83,28 @@ final class LayerSearch {
     /// The first `count` layers that were changed.
     func layers(first count: Int) -> Set<Int> { Set(steps.prefix(count).map(\.layer)) }
 
+    /// With the most of `count` changes, taken in their order, whose divergence stays within a limit: all of them, or as many as
+    /// halving finds, down to none.
+    static func longest<Result>(
+        of count: Int, within limit: Double,
+        _ run: (_ count: Int) throws(CompileError) -> (result: Result, divergence: Double)
+    ) throws(CompileError) -> Result {
+        var best: Result?
+        var (kept, refused) = (0, count + 1)
+        var next = count
+        while kept + 1 < refused {
+            let found = try run(next)
+            if found.divergence <= limit {
+                (kept, best) = (next, found.result)
+            } else {
+                refused = next
+            }
+            next = (kept + refused) / 2
+        }
+        if let best { return best }
+        return try run(0).result
+    }
+
     /// The divergence with one more layer changed, the model, and the first layer that is not as before; nil where the layer
     /// cannot be changed.
     private func divergence(

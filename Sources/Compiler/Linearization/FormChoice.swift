@@ -17,17 +17,15 @@ struct FormChoice {
         var best: [Int: Double] = [:]
         for (number, form) in candidates.enumerated() {
             var found: [Int: Block] = [:]
-            let repair = LinearizationRepair(
-                original: trial.original, forms: [:], tokens: trial.tokens)
-            try repair.runAlone { layer throws(CompileError) -> LinearForm? in
-                guard layers.contains(layer), (try? trial.original.linearized([layer: form])) != nil else { return nil }
-                if trial.method == .fitted { return form }
-                found[layer] = try trial.original.linearized([layer: form]).blocks[layer]
-                return nil
-            } finding: { layer, block in
-                found[layer] = block
-                let done = Double(number) + Double(layer + 1) / Double(trial.original.blocks.count)
-                progress("fitting", done / Double(candidates.count))
+            for layer in layers {
+                found[layer] = try? trial.original.linearized([layer: form]).blocks[layer]
+            }
+            if trial.method == .fitted {
+                let forms = found.mapValues { _ in form }
+                let repair = LinearizationRepair(original: trial.original, forms: forms, tokens: trial.tokens)
+                found = try repair.runAlone { name, share in
+                    progress(name, (Double(number) + share) / Double(candidates.count))
+                }
             }
             // Alone there is nothing to choose between.
             let costs = candidates.count == 1 ? [:] : try FormChoice.costs(of: found, trial, progress)

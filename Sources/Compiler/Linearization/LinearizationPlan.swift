@@ -54,7 +54,11 @@ struct LinearizationPlan {
             try chosen.grow(to: original.blocks.count, limit: LinearizationPlan.followed * limit, progress: progress)
             search = chosen
             // What was chosen on calibration text has to hold on text that was not seen: the last layers go back.
-            found = try trial.longest(chosen.steps.map(\.layer), choice.forms, within: limit, progress)
+            found = try LayerSearch.longest(of: chosen.steps.count, within: limit) { count throws(CompileError) in
+                let layers = chosen.layers(first: count)
+                let result = try trial.run(choice.forms.filter { layers.contains($0.key) }, progress)
+                return (result, result.measurement.divergence)
+            }
         }
         model = found.model
         report = LinearizationReport(

@@ -41,20 +41,25 @@ final class LinearizationRepair {
         return pair.changed
     }
 
-    /// Fits layers as the only ones: those that `form` gives one. `finding` is told each of them.
-    func runAlone(
-        _ form: (_ layer: Int) throws(CompileError) -> LinearForm?,
-        finding found: (_ layer: Int, _ block: Block) -> Void
-    ) throws(CompileError) {
-        for span in pair.original.evaluationSpans {
+    /// The layers, each linearized and fitted as the only one; those whose fit does not converge are left out.
+    func runAlone(progress: Compilation.Progress) throws(CompileError) -> [Int: Block] {
+        var blocks: [Int: Block] = [:]
+        let last = forms.keys.max() ?? -1
+        for span in pair.original.evaluationSpans.prefix(while: { $0.lowerBound <= last }) {
             for layer in span {
-                guard let form = try form(layer) else { continue }
-                try fit(layer, form, span)
-                found(layer, pair.changed.blocks[layer])
+                guard let form = forms[layer] else { continue }
+                do throws(CompileError) {
+                    try fit(layer, form, span)
+                    blocks[layer] = pair.changed.blocks[layer]
+                } catch .linearization(.notConverged) {
+                    // Others may do.
+                }
                 pair.changed = pair.original
             }
             try pair.advance(span, isChanged: false)
+            progress("fitting", Double(span.upperBound) / Double(last + 1))
         }
+        return blocks
     }
 
     private func fit(_ layer: Int, _ form: LinearForm, _ span: Range<Int>) throws(CompileError) {

@@ -49,27 +49,6 @@ struct LinearizationTrial {
             model: model, outcomes: outcomes,
             measurement: try HeldOutMeasurement(of: states, by: head, beside: reference, by: head, on: heldOut))
     }
-
-    /// With the most of some layers, taken in their order, that stay within a limit: all of them, or found by halving.
-    func longest(
-        _ layers: [Int], _ forms: [Int: LinearForm], within limit: Double, _ progress: Compilation.Progress
-    ) throws(CompileError) -> Result {
-        var best: Result?
-        var (kept, refused) = (0, layers.count + 1)
-        var next = layers.count
-        while kept + 1 < refused {
-            let chosen = Set(layers.prefix(next))
-            let result = try run(forms.filter { chosen.contains($0.key) }, progress)
-            if result.measurement.divergence <= limit {
-                (kept, best) = (next, result)
-            } else {
-                refused = next
-            }
-            next = (kept + refused) / 2
-        }
-        if let best { return best }
-        return try run([:], progress)
-    }
 }
 
 extension Model {

@@ -52,7 +52,10 @@ struct SharingPlan {
                 sharingIn: original, tokens: tokens, similarity: options.method == .plain ? nil : similarity)
             try chosen.grow(to: original.blocks.count, limit: SharingPlan.followed * limit, progress: progress)
             search = chosen
-            found = try trial.longest(chosen, within: limit, progress)
+            found = try LayerSearch.longest(of: chosen.steps.count, within: limit) { count throws(CompileError) in
+                let result = try trial.run(trial.spans(chosen.layers(first: count)), progress)
+                return (result, result.measurement.divergence)
+            }
         }
         model = found.shared.model
         passReport = found.shared.report
@@ -99,25 +102,5 @@ private struct Trial {
         return Result(
             shared: shared, outcomes: outcomes,
             measurement: try HeldOutMeasurement(of: states, by: head, beside: reference, by: head, on: heldOut))
-    }
-
-    /// With the most receivers that stay within the limit: as many as there are steps, or found by halving.
-    func longest(
-        _ search: LayerSearch, within limit: Double, _ progress: Compilation.Progress
-    ) throws(CompileError) -> Result {
-        var best: Result?
-        var (kept, refused) = (0, search.steps.count + 1)
-        var next = search.steps.count
-        while kept + 1 < refused {
-            let result = try run(spans(search.layers(first: next)), progress)
-            if result.measurement.divergence <= limit {
-                (kept, best) = (next, result)
-            } else {
-                refused = next
-            }
-            next = (kept + refused) / 2
-        }
-        if let best { return best }
-        return try run([], progress)
     }
 }
