@@ -17,12 +17,14 @@ done
 
 has() { grep -q "^flags.* $1" /proc/cpuinfo; }
 
-# objects NAME COMPILER FLAGS...: every file, without a warning, as many at a time as there are processors.
+files=$(printf '%s\n' $kernels/*.c)
+
+# objects NAME COMPILER FLAGS...: each of $files, without a warning, as many at a time as there are processors.
 objects() {
     into=$build/$1
     shift
     mkdir "$into"
-    printf '%s\n' $kernels/*.c | xargs -P "$(nproc)" -I '{}' \
+    printf '%s\n' $files | xargs -P "$(nproc)" -I '{}' \
         sh -c 'file=$1 into=$2; shift 2; "$@" -c "$file" -o "$into/$(basename "$file" .c).o"' \
         sh '{}' "$into" "$@" $flags
 }
@@ -35,45 +37,53 @@ compare() {
     $runner "$from/harness"
 }
 
+# Everything that runs in an emulator, the slowest part, beside what the processor runs itself.
+emulations() {
+    echo "NEON, under qemu"
+    objects neon aarch64-linux-gnu-gcc -O3
+    compare neon neon "qemu-aarch64 -cpu max" aarch64-linux-gnu-gcc -O2 -static
+    if natively avx2 && ! natively avx512; then
+        echo "AVX-512, over SIMDe; fma is the processor's, on 256 bits"
+        mkdir "$build/emulated"
+        cp "$build"/gcc/*.o "$build/emulated"
+        for name in kernels_avx512 product_integer_avx512; do
+            gcc -O1 $flags -Wno-psabi -mavx2 -mfma -mf16c '-DLATHE_AVX512_EMULATION="emulated_avx512.h"' \
+                -c "$kernels/$name.c" -o "$build/emulated/$name.o"
+        done
+        compare emulated avx512 "" gcc -O2
+    fi
+}
+
+# natively TABLE: whether this processor runs it.
+natively() {
+    case $1 in
+        avx2) has avx2 && has fma && has f16c ;;
+        avx512) has avx512_vnni ;;
+    esac
+}
+
 objects gcc gcc -O2
+emulations > "$build/emulations.log" 2>&1 &
+emulations=$!
+
 objects clang "$clang" -O3
-objects neon aarch64-linux-gnu-gcc -O3
-
-# The slowest one, beside all others.
-compare neon neon "qemu-aarch64 -cpu max" aarch64-linux-gnu-gcc -O2 -static > "$build/neon.log" 2>&1 &
-neon=$!
-
-if has avx2 && has fma && has f16c; then
-    echo "AVX2, from gcc, from clang, and with the address and undefined-behaviour sanitizers"
-    compare gcc avx2 "" gcc -O2
-    compare clang avx2 "" "$clang" -O2
-    echo "AVX2, with the runner's few sizes of blocks"
-    objects compact "$clang" -O2 -DLATHE_COMPACT
-    compare compact avx2 "" "$clang" -O2
+if natively avx2 || natively avx512; then objects compact "$clang" -O2 -DLATHE_COMPACT; fi
+for table in avx2 avx512; do
+    natively $table || continue
+    echo "$table, from gcc and from clang, and with the runner's few sizes of blocks"
+    compare gcc $table "" gcc -O2
+    compare clang $table "" "$clang" -O2
+    compare compact $table "" "$clang" -O2
+done
+if natively avx2; then
+    echo "avx2, with the address and undefined-behaviour sanitizers"
     checks="-O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all"
+    files=$(printf '%s\n' $kernels/*.c | grep -v _avx512)
     objects sanitized gcc $checks
+    cp "$build"/gcc/*_avx512.o "$build/sanitized"
     compare sanitized avx2 "" gcc $checks
-
 fi
-if has avx512_vnni; then
-    echo "AVX-512, natively, from gcc and from clang"
-    compare gcc avx512 "" gcc -O2
-    compare clang avx512 "" "$clang" -O2
-    echo "AVX-512, with the runner's few sizes of blocks"
-    compare compact avx512 "" "$clang" -O2
-elif has avx2 && has fma && has f16c; then
-    echo "AVX-512, over SIMDe; fma is the processor's, on 256 bits"
-    for name in kernels_avx512 product_integer_avx512; do
-        gcc -O2 $flags -Wno-psabi -mavx2 -mfma -mf16c '-DLATHE_AVX512_EMULATION="emulated_avx512.h"' \
-            -c "$kernels/$name.c" -o "$build/$name.o"
-    done
-    mkdir "$build/emulated"
-    cp "$build"/gcc/*.o "$build/emulated"
-    mv "$build"/*_avx512.o "$build/emulated"
-    compare emulated avx512 "" gcc -O2
-fi
-echo "NEON, under qemu"
 status=0
-wait $neon || status=$?
-cat "$build/neon.log"
+wait $emulations || status=$?
+cat "$build/emulations.log"
 exit $status

@@ -2,6 +2,8 @@
 #pragma once
 #include <string.h>
 
+// Calls instead of copies: inlined, the products take a compiler tens of minutes.
+#define SIMDE_NO_INLINE
 #define SIMDE_ENABLE_NATIVE_ALIASES
 #include <simde/x86/avx512.h>
 
@@ -13,6 +15,7 @@
 #undef _mm512_cvtepu16_epi32
 #undef _mm512_cvtepi8_epi32
 #undef _mm512_fmadd_ps
+#undef _mm512_srai_epi32
 #define _mm512_cvtph_ps emulated_cvtph_ps
 #define _mm512_cvtps_ph(x, rounding) emulated_cvtps_ph(x)
 #define _mm512_cvtps_epi32 emulated_cvtps_epi32
@@ -21,6 +24,7 @@
 #define _mm512_cvtepu16_epi32 emulated_cvtepu16_epi32
 #define _mm512_cvtepi8_epi32 emulated_cvtepi8_epi32
 #define _mm512_fmadd_ps emulated_fmadd_ps
+#define _mm512_srai_epi32 emulated_srai_epi32
 
 typedef union emulated_register {
     __m512 floats;
@@ -76,6 +80,12 @@ static inline __m512i emulated_cvtepi8_epi32(__m128i x) {
     emulated_register r;
     r.integer_halves[0] = _mm256_cvtepi8_epi32(x);
     r.integer_halves[1] = _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8));
+    return r.integers;
+}
+
+static inline __m512i emulated_srai_epi32(__m512i x, unsigned bits) {
+    emulated_register r = {.integers = x};
+    for (int i = 0; i < 2; i++) { r.integer_halves[i] = _mm256_srai_epi32(r.integer_halves[i], (int)bits); }
     return r.integers;
 }
 
