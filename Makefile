@@ -72,8 +72,9 @@ bench-sharing: $(LATHE) $(MODEL) $(EVAL_TEXT)
 	python3 scripts/bench_sharing.py --lathe $(LATHE) --source $(MODEL) --text $(EVAL_TEXT) $(BENCH_OPTIONS)
 
 # Attention whose state does not grow: what it costs and gives.
-bench-linearize: $(LATHE) $(MODEL) $(EVAL_TEXT)
-	python3 scripts/bench_linearize.py --lathe $(LATHE) --source $(MODEL) --text $(EVAL_TEXT) $(BENCH_OPTIONS)
+bench-linearize: $(LATHE) $(MODEL) $(EVAL_TEXT) $(TRAINING_TEXT)
+	python3 scripts/bench_linearize.py --lathe $(LATHE) --source $(MODEL) --text $(EVAL_TEXT) --calibration $(TRAINING_TEXT) \
+		$(BENCH_OPTIONS)
 
 # Distils a model with shared attention into an adapter, half an hour and more of 2 cores: RECEIVERS="15,25,27,29" DISTILL_OPTIONS="--steps
 # 900". Takes PyTorch from PyPI, 6 GB in .venv-train.

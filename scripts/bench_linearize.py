@@ -22,6 +22,7 @@ DEPTHS = (0.1, 0.5, 0.9)
 FORMS = {
     "window": ["--linearize-method", "plain"],
     "window, fitted": [],
+    "windows, fitted": ["--linearize-form", "windows"],
     "hybrid, fitted": ["--linearize-form", "hybrid"],
     "grouped, fitted": ["--linearize-form", "grouped"],
     "auto": ["--linearize-form", "auto"],

@@ -106,7 +106,8 @@ public struct LinearizationOptions: Sendable, Equatable {
     }
 
     public var choice: Choice
-    /// What layers become: of several the one that costs least for the state that it saves, layer by layer. Not empty.
+    /// What layers become: of several, layer by layer, those that cost least together for no more state than the first one
+    /// takes. Not empty.
     public var forms: [LinearForm]
     public var method: LinearizationMethod
 

@@ -7,7 +7,7 @@ extension LinearizationMethod: ExpressibleByArgument {}
 
 /// What attention of bounded state is like.
 enum LinearFormName: String, ExpressibleByArgument, CaseIterable {
-    case window, hybrid, grouped, auto
+    case window, windows, hybrid, grouped, auto
 }
 
 /// The flags of layers whose state does not grow with the sequence.
@@ -28,8 +28,9 @@ struct LinearizationArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "window (and the first positions; the default), hybrid (window with features of what is behind it), grouped (linear "
-                + "attention with a convolution), or auto (whichever costs least for its state, layer by layer).",
+            "window (and the first positions; the default), windows (half, once or twice as long as each layer needs, for the same "
+                + "state together), hybrid (window with features of what is behind it), grouped (linear attention with a "
+                + "convolution), or auto (whichever costs least, layer by layer, for the state of windows).",
             valueName: "form"))
     var linearizeForm: LinearFormName?
 
@@ -76,7 +77,7 @@ struct LinearizationArguments: ParsableArguments {
 
     private func method() throws -> LinearizationMethod {
         guard let linearizeMethod else { return .fitted }
-        guard linearizeMethod == .fitted || linearizeForm ?? .window == .window else {
+        guard linearizeMethod == .fitted || [nil, .window, .windows].contains(linearizeForm) else {
             throw ValidationError("--linearize-method plain goes with windows: the other forms mean nothing unfitted.")
         }
         return linearizeMethod
@@ -85,7 +86,9 @@ struct LinearizationArguments: ParsableArguments {
     private func forms() throws -> [LinearForm] {
         typealias Own = LinearizationArguments
         let sinks = sinks ?? Own.sinks
-        let windowed = LinearForm.window(AttentionWindow(length: window ?? Own.window, sinks: sinks))
+        func windowed(_ length: Int) -> LinearForm { .window(AttentionWindow(length: length, sinks: sinks)) }
+        let usual = window ?? Own.window
+        let windows = [usual, max(1, usual / 2)].map(windowed) + (usual < 1 << 20 ? [windowed(2 * usual)] : [])
         let length = window ?? Own.hybridWindow
         // A window that has no such divisor slides by less.
         let block = (1...Own.block).last { length % $0 == 0 } ?? 1
@@ -103,10 +106,11 @@ struct LinearizationArguments: ParsableArguments {
             throw ValidationError("--window and --sinks do not go with --linearize-form grouped.")
         }
         return switch name {
-        case .window: [windowed]
+        case .window: [windowed(usual)]
+        case .windows: windows
         case .hybrid: [hybrid]
         case .grouped: [grouped]
-        case .auto: [windowed, hybrid, grouped]
+        case .auto: windows + [hybrid, grouped]
         }
     }
 }

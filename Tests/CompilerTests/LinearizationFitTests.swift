@@ -180,15 +180,52 @@ struct LinearizationFitTests {
             .grouped(group: 8, taps: 4),
         ]
         for form in forms {
-            let repair = LinearizationRepair(original: model, forms: all(form), tokens: tokens)
-            let fitted = try divergence(repair.run { _, _ in })
-            #expect(repair.outcomes.map(\.layer) == layers)
-            for outcome in repair.outcomes {
-                #expect(
-                    outcome.output.error <= outcome.output.priorError)
-            }
+            let found = try LinearizationRepair(original: model, tokens: tokens).run(all(form)) { _, _ in }
+            let fitted = try divergence(found.model)
+            #expect(found.outcomes.map(\.layer) == layers)
+            for outcome in found.outcomes { #expect(outcome.output.error <= outcome.output.priorError) }
             if case .grouped = form { continue }
             #expect(fitted < plain, "\(form)")
         }
+    }
+
+    @Test("a layer that is fitted alone is the same beside other candidates and other layers")
+    func alone() throws {
+        let model = try Model(try Checkpoint.open(TestModel.resource("llama3")))
+        let tokens = Self.tokens(1024, chunkLength: 128)
+        let (short, long) = (
+            LinearForm.window(.init(length: 8, sinks: 1)), LinearForm.window(.init(length: 32, sinks: 1))
+        )
+        func outputs(_ forms: [Int: [LinearForm]]) throws -> [Int: [[Float]]] {
+            try LinearizationRepair(original: model, tokens: tokens).runAlone(forms) { _, _ in }.mapValues { found in
+                found.map { option in
+                    guard case .attention(let attention) = option.block.mixer else { return [] }
+                    return attention.output.weight.values()
+                }
+            }
+        }
+        let both = try outputs([1: [short, long], 2: [long]])
+        #expect(try outputs([1: [long]])[1]?.first == both[1]?.last)
+        #expect(try outputs([2: [long]])[2] == both[2])
+        #expect(both[1]?.first != both[1]?.last)
+    }
+
+    @Test("of windows of several lengths together no more state than of equal ones is taken")
+    func budget() throws {
+        let model = try Model(try Checkpoint.open(TestModel.resource("llama3")))
+        let all = Self.tokens(2048, chunkLength: 128)
+        let trial = try LinearizationTrial(
+            model, of: model, method: .plain, tokens: all.prefix(8), heldOut: all.prefix(4))
+        let layers = Array(model.blocks.indices)
+        func reaches(_ lengths: [Int]) throws -> [Int] {
+            let windows = lengths.map { LinearForm.window(.init(length: $0, sinks: 0)) }
+            let choice = try FormChoice(windows, for: layers, trial) { _, _ in }
+            #expect(choice.forms.keys.sorted() == layers)
+            return choice.forms.values.map(\.reach)
+        }
+        // The first length says how much there is.
+        #expect(try reaches([8, 16, 32]) == layers.map { _ in 8 })
+        #expect(try reaches([32, 8, 16]) == layers.map { _ in 32 })
+        #expect(try reaches([16, 8, 24]).reduce(0, +) <= 16 * layers.count)
     }
 }

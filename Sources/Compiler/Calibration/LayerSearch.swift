@@ -17,8 +17,8 @@ final class LayerSearch {
     /// that layer cannot be changed.
     typealias Change = (_ layers: Set<Int>, _ added: Int) -> (model: Model, first: Int)?
 
-    /// Chunks that predictions are compared on, at the most.
-    private static let mostChunks = 4
+    /// Tokens of the chunks that predictions are compared on, at the most.
+    private static let mostTokens = 2048
     /// Predictions that are compared.
     private static let comparedRows = 256
     /// Layers that are measured again in each round.
@@ -38,7 +38,7 @@ final class LayerSearch {
 
     init(_ model: Model, tokens: CalibrationTokens, change: @escaping Change) throws(CompileError) {
         self.model = model
-        self.tokens = tokens.prefix(LayerSearch.mostChunks)
+        self.tokens = tokens.prefix(max(1, LayerSearch.mostTokens / tokens.chunkLength))
         self.change = change
         let count = self.tokens.tokens.count
         rows = Array(stride(from: min(8, count - 1), to: count, by: max(1, count / LayerSearch.comparedRows)))

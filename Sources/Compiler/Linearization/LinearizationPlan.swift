@@ -72,8 +72,10 @@ struct LinearizationPlan {
         for model: Model, _ forms: [LinearForm], calibration: String?, tokenizer: [UInt8]
     ) throws(CompileError) -> (calibration: CalibrationTokens, heldOut: CalibrationTokens) {
         let reach = forms.reduce(0) { max($0, $1.reach) }
+        // Of several lengths the first is the middle one.
+        let usual = max(4 * min(forms.first?.reach ?? 0, longestChunk), 2 * min(reach, longestChunk))
         var chunkLength = CalibrationTokens.chunkLength
-        while chunkLength < 4 * min(reach, longestChunk), chunkLength < longestChunk { chunkLength *= 2 }
+        while chunkLength < usual, chunkLength < longestChunk { chunkLength *= 2 }
         let all = try CalibrationTokens(
             path: calibration, tokenizer: tokenizer, model: model, chunkLength: chunkLength)
         guard reach < all.chunkLength else {

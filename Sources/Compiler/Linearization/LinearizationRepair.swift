@@ -2,7 +2,7 @@ import Models
 import Passes
 
 /// Fits linearized layers to what they did before: what their forms are made of, then the output projection by ridge
-/// regression, layer after layer (`PrefixPair`). The feed-forward behind has next to nothing left to repair.
+/// regression, layer after layer (`ChangedPrefix`). The feed-forward behind has next to nothing left to repair.
 final class LinearizationRepair {
     /// What became of one layer.
     struct Outcome {
@@ -16,54 +16,74 @@ final class LinearizationRepair {
     /// Chunks whose heads are fitted to at the most: their memory adds up.
     private static let mostChunks = 24
 
-    private let pair: PrefixPair
-    private let forms: [Int: LinearForm]
-    private(set) var outcomes: [Outcome] = []
+    private let prefix: ChangedPrefix
 
-    init(original: Model, forms: [Int: LinearForm], tokens: CalibrationTokens) {
-        pair = PrefixPair(original: original, changed: original, tokens: tokens)
-        self.forms = forms
+    init(original: Model, tokens: CalibrationTokens) {
+        prefix = ChangedPrefix(original, tokens: tokens)
     }
 
-    /// The model with all layers linearized and fitted. Throws where a form is refused.
-    func run(progress: Compilation.Progress) throws(CompileError) -> Model {
-        let last = forms.keys.max() ?? -1
-        for span in pair.original.evaluationSpans.prefix(while: { $0.lowerBound <= last }) {
-            var isChanged = false
-            for layer in span {
-                guard let form = forms[layer] else { continue }
-                try fit(layer, form, span)
-                isChanged = true
+    /// The model with all layers linearized and fitted, each behind those before it. Throws where a form is refused.
+    func run(
+        _ forms: [Int: LinearForm], progress: Compilation.Progress
+    ) throws(CompileError) -> (model: Model, outcomes: [Outcome]) {
+        var outcomes: [Outcome] = []
+        try forEachSpan(to: forms.keys.max(), progress) { layer, span throws(CompileError) in
+            guard let form = forms[layer] else { return }
+            let starts = [try start(layer, form)]
+            for (block, outcome) in try fitOutputs(starts, layer, span) {
+                prefix.changed.blocks[layer] = block
+                outcomes.append(outcome)
             }
-            try pair.advance(span, isChanged: isChanged)
-            progress("fitting", Double(span.upperBound) / Double(last + 1))
         }
-        return pair.changed
+        return (prefix.changed, outcomes)
     }
 
-    /// The layers, each linearized and fitted as the only one; those whose fit does not converge are left out.
-    func runAlone(progress: Compilation.Progress) throws(CompileError) -> [Int: Block] {
-        var blocks: [Int: Block] = [:]
-        let last = forms.keys.max() ?? -1
-        for span in pair.original.evaluationSpans.prefix(while: { $0.lowerBound <= last }) {
-            for layer in span {
-                guard let form = forms[layer] else { continue }
+    /// Layers, each linearized and fitted as the only one in each of some forms; those whose fit does not converge are left out.
+    func runAlone(
+        _ forms: [Int: [LinearForm]], progress: Compilation.Progress
+    ) throws(CompileError) -> [Int: [(form: LinearForm, block: Block)]] {
+        var found: [Int: [(form: LinearForm, block: Block)]] = [:]
+        try forEachSpan(to: forms.keys.max(), progress) { layer, span throws(CompileError) in
+            var starts: [Start] = []
+            var kept: [LinearForm] = []
+            for form in forms[layer] ?? [] {
                 do throws(CompileError) {
-                    try fit(layer, form, span)
-                    blocks[layer] = pair.changed.blocks[layer]
+                    starts.append(try start(layer, form))
+                    kept.append(form)
                 } catch .linearization(.notConverged) {
                     // Others may do.
                 }
-                pair.changed = pair.original
             }
-            try pair.advance(span, isChanged: false)
-            progress("fitting", Double(span.upperBound) / Double(last + 1))
+            guard !starts.isEmpty else { return }
+            let fitted = try fitOutputs(starts, layer, span)
+            found[layer] = zip(kept, fitted).map { (form: $0, block: $1.block) }
         }
-        return blocks
+        return found
     }
 
-    private func fit(_ layer: Int, _ form: LinearForm, _ span: Range<Int>) throws(CompileError) {
-        guard case .attention(let before) = pair.changed.blocks[layer].mixer else { return }
+    /// Calls `body` for the layers up to `last`, and goes on behind each span of them.
+    private func forEachSpan(
+        to last: Int?, _ progress: Compilation.Progress,
+        _ body: (_ layer: Int, _ span: Range<Int>) throws(CompileError) -> Void
+    ) throws(CompileError) {
+        guard let last else { return }
+        for span in prefix.original.evaluationSpans.prefix(while: { $0.lowerBound <= last }) {
+            for layer in span { try body(layer, span) }
+            try prefix.advance(span)
+            progress("fitting", Double(span.upperBound) / Double(last + 1))
+        }
+    }
+
+    /// A model with one more layer linearized, whose output projection is as it was.
+    private struct Start {
+        let model: Model
+        let features: (fitted: Double, window: Double)?
+    }
+
+    private func start(_ layer: Int, _ form: LinearForm) throws(CompileError) -> Start {
+        guard case .attention(let before) = prefix.changed.blocks[layer].mixer else {
+            throw .linearization(.withoutWeights(layer: layer))
+        }
         var features: (fitted: Double, window: Double)?
         let chosen: LinearizeAttention.Form
         switch form {
@@ -81,22 +101,33 @@ final class LinearizationRepair {
             guard let grouped = fit.result() else { throw .linearization(.notConverged(layer: layer)) }
             chosen = .grouped(grouped)
         }
-        pair.changed = try attempt(CompileError.linearization) { () throws(LinearizeAttentionError) in
-            try LinearizeAttention([layer], as: chosen).apply(to: pair.changed).model
+        let model = try attempt(CompileError.linearization) { () throws(LinearizeAttentionError) in
+            try LinearizeAttention([layer], as: chosen).apply(to: prefix.changed).model
         }
-        guard case .attention(var attention) = pair.changed.blocks[layer].mixer else { return }
-        let output = try pair.fitOutput(attention.output.weight, layer, span)
-        attention.output.weight = output.weight
-        pair.changed.blocks[layer].mixer = .attention(attention)
-        outcomes.append(Outcome(layer: layer, features: features, output: output))
+        return Start(model: model, features: features)
+    }
+
+    /// The layer as each start has it, with its output projection fitted.
+    private func fitOutputs(
+        _ starts: [Start], _ layer: Int, _ span: Range<Int>
+    ) throws(CompileError) -> [(block: Block, outcome: Outcome)] {
+        var fitted: [(block: Block, outcome: Outcome)] = []
+        for (start, output) in zip(starts, try prefix.fitOutputs(of: starts.map(\.model), layer, span)) {
+            var block = start.model.blocks[layer]
+            guard case .attention(var attention) = block.mixer else { continue }
+            attention.output.weight = output.weight
+            block.mixer = .attention(attention)
+            fitted.append((block, Outcome(layer: layer, features: start.features, output: output)))
+        }
+        return fitted
     }
 
     /// What the heads of a layer work with behind the changed layers before it.
     private func heads(of layer: Int) throws(CompileError) -> (fitted: [AttentionHeads], validating: [AttentionHeads]) {
-        let capture = try HeadCapture(layer, of: pair.changed, chunkLength: pair.tokens.chunkLength)
+        let capture = try HeadCapture(layer, of: prefix.changed, chunkLength: prefix.tokens.chunkLength)
         var chunks: (fitted: [AttentionHeads], validating: [AttentionHeads]) = ([], [])
-        for chunk in 0..<min(pair.tokens.chunkCount, LinearizationRepair.mostChunks) {
-            let heads = try capture.heads(pair.changedStates, rows: pair.tokens.rows(of: chunk))
+        for chunk in 0..<min(prefix.tokens.chunkCount, LinearizationRepair.mostChunks) {
+            let heads = try capture.heads(prefix.states, rows: prefix.tokens.rows(of: chunk))
             if ResidualFit.validates(chunk) { chunks.validating.append(heads) } else { chunks.fitted.append(heads) }
         }
         return chunks

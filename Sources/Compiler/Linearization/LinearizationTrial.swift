@@ -39,9 +39,8 @@ struct LinearizationTrial {
         switch method {
         case .plain: model = try original.linearized(forms)
         case .fitted:
-            let repair = LinearizationRepair(original: original, forms: forms, tokens: tokens)
-            model = try repair.run(progress: progress)
-            outcomes = repair.outcomes
+            (model, outcomes) = try LinearizationRepair(original: original, tokens: tokens).run(
+                forms, progress: progress)
         }
         progress("comparing", 1)
         let states = try HiddenStates(behind: model, heldOut)

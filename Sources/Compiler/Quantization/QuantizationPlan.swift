@@ -70,9 +70,9 @@ struct QuantizationPlan {
         self.model = equalized
         equalization = report
         self.units = QuantizationUnit.all(of: equalized)
-        let budget = PackingBudget(
+        let budget = ByteBudget(
             units: zip(unitBytes, sensitivities).map { bytes, result in
-                PackingBudget.Unit(bytes: bytes, costs: PackingOption.all.indices.map(result.divergence))
+                ByteBudget.Unit(bytes: bytes, costs: PackingOption.all.indices.map(result.divergence))
             })
         // What is no matrix takes a little more or less room as packings change.
         var room = limit - (smallestEqualized - budget.smallest)

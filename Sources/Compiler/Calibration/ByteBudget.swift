@@ -1,9 +1,10 @@
-/// Chooses one option for each unit so that the predicted divergence is small and the bytes stay within a limit.
+/// Chooses one option for each unit, a packing of a matrix or a form of attention of a layer, so that the predicted divergence
+/// is small and the bytes stay within a limit.
 ///
 /// The choice is the greedy one along each unit's lower convex hull, which is the best for every budget that it meets
 /// exactly (Lagrange multipliers); what is then left goes to the single steps that gain most. Ties go to the first unit,
 /// so equal inputs give equal choices.
-struct PackingBudget {
+struct ByteBudget {
     /// One unit's options: bytes and predicted divergence of each.
     struct Unit {
         let bytes: [Int]
@@ -18,11 +19,11 @@ struct PackingBudget {
     /// Indices of the options chosen, or nil where even the smallest do not fit.
     func choose(within limit: Int) -> [Int]? {
         guard smallest <= limit else { return nil }
-        var chosen = units.map { PackingBudget.hull(of: $0)[0] }
+        var chosen = units.map { ByteBudget.hull(of: $0)[0] }
         var total = zip(units, chosen).reduce(0) { $0 + $1.0.bytes[$1.1] }
         // Steps along the hulls, steepest first, while they fit; then any step that fits.
         for isHull in [true, false] {
-            let paths = units.map { isHull ? PackingBudget.hull(of: $0) : Array($0.bytes.indices) }
+            let paths = units.map { isHull ? ByteBudget.hull(of: $0) : Array($0.bytes.indices) }
             while let step = bestStep(from: chosen, paths: paths, room: limit - total) {
                 total += units[step.unit].bytes[step.option] - units[step.unit].bytes[chosen[step.unit]]
                 chosen[step.unit] = step.option

@@ -2,10 +2,10 @@ import Testing
 
 @testable import Compiler
 
-@Suite("Choosing packings within a budget")
-struct PackingBudgetTests {
+@Suite("Choosing options within a budget")
+struct ByteBudgetTests {
     /// Units with options that get larger and, as a rule, better.
-    private static func units(_ count: Int, options: Int, seed: UInt64) -> [PackingBudget.Unit] {
+    private static func units(_ count: Int, options: Int, seed: UInt64) -> [ByteBudget.Unit] {
         var random = SystemlessRandom(state: seed)
         return (0..<count).map { _ in
             var (bytes, cost) = (10 + Int(random.next() % 50), 100.0)
@@ -17,26 +17,26 @@ struct PackingBudgetTests {
                 // Now and then a larger option is worse.
                 cost *= 0.2 + Double(random.next() % 90) / 100
             }
-            return PackingBudget.Unit(bytes: unit.bytes, costs: unit.costs)
+            return ByteBudget.Unit(bytes: unit.bytes, costs: unit.costs)
         }
     }
 
     /// The least cost within a limit, by trying everything.
-    private func best(_ units: [PackingBudget.Unit], limit: Int) -> Double {
+    private func best(_ units: [ByteBudget.Unit], limit: Int) -> Double {
         guard let unit = units.first else { return 0 }
         let rest = Array(units.dropFirst())
         return unit.bytes.indices.filter { unit.bytes[$0] <= limit }
             .map { unit.costs[$0] + best(rest, limit: limit - unit.bytes[$0]) }.min() ?? .infinity
     }
 
-    private func total(_ units: [PackingBudget.Unit], _ choice: [Int]) -> (bytes: Int, cost: Double) {
+    private func total(_ units: [ByteBudget.Unit], _ choice: [Int]) -> (bytes: Int, cost: Double) {
         zip(units, choice).reduce((0, 0)) { ($0.0 + $1.0.bytes[$1.1], $0.1 + $1.0.costs[$1.1]) }
     }
 
     @Test("stays within the limit, and near what trying everything finds", arguments: 1...12)
     func nearBest(_ seed: UInt64) throws {
         let units = Self.units(5, options: 4, seed: seed)
-        let budget = PackingBudget(units: units)
+        let budget = ByteBudget(units: units)
         let largest = units.reduce(0) { $0 + ($1.bytes.max() ?? 0) }
         var ratios: [Double] = []
         for limit in stride(from: budget.smallest, through: largest, by: 3) {
@@ -55,15 +55,15 @@ struct PackingBudgetTests {
     @Test("nothing fits below the smallest options, and exactly they fit there")
     func smallest() {
         let units = Self.units(6, options: 3, seed: 5)
-        let budget = PackingBudget(units: units)
+        let budget = ByteBudget(units: units)
         #expect(budget.choose(within: budget.smallest - 1) == nil)
         #expect(budget.choose(within: budget.smallest).map { total(units, $0).bytes } == budget.smallest)
     }
 
     @Test("the hull leaves out what a mix of others beats")
     func hull() {
-        let unit = PackingBudget.Unit(bytes: [10, 20, 30, 40, 40], costs: [8, 7, 2, 3, 1])
-        #expect(PackingBudget.hull(of: unit) == [0, 2, 4])
+        let unit = ByteBudget.Unit(bytes: [10, 20, 30, 40, 40], costs: [8, 7, 2, 3, 1])
+        #expect(ByteBudget.hull(of: unit) == [0, 2, 4])
     }
 }
 

@@ -1,0 +1,55 @@
+import Models
+
+/// A model whose layers are changed one after the other, with the hidden states of calibration text before the layer that is
+/// next.
+///
+/// What is fitted to a layer reads what the already changed layers before it give, and is to add to the residual stream what
+/// the layer would add there as it was. Unlike `PrefixPair`, nothing is to make up for what those before it have lost: what no
+/// longer reaches a layer cannot be brought back by it.
+final class ChangedPrefix {
+    let original: Model
+    var changed: Model
+    let tokens: CalibrationTokens
+    /// Before the layer that is next, in the changed model.
+    let states: HiddenStates
+
+    init(_ original: Model, tokens: CalibrationTokens) {
+        (self.original, changed, self.tokens) = (original, original, tokens)
+        states = HiddenStates(tokens: tokens.tokens, embedding: original.embedding)
+    }
+
+    /// Output projections of the attention of a span's layer, one for the mixer that each of `candidates` has there.
+    func fitOutputs(
+        of candidates: [Model], _ layer: Int, _ span: Range<Int>
+    ) throws(CompileError) -> [ResidualFit.Result] {
+        let layers = span.lowerBound..<layer + 1
+        let before = try SpanEvaluation(layers, of: original, chunkLength: tokens.chunkLength)
+        var fits: [(evaluation: SpanEvaluation, fit: ResidualFit)] = []
+        for candidate in candidates {
+            guard case .attention(let attention) = candidate.blocks[layer].mixer else { continue }
+            fits.append(
+                (
+                    try SpanEvaluation(layers, of: candidate, chunkLength: tokens.chunkLength),
+                    try ResidualFit(attention.output.weight)
+                ))
+        }
+        let output = LayerTensor(layer: layer, matrix: .attentionOutput)
+        for chunk in 0..<tokens.chunkCount {
+            let rows = tokens.rows(of: chunk)
+            let trace = try before.trace(states, rows: rows)
+            for (evaluation, fit) in fits {
+                let mixed = HiddenStates(like: trace.mixed)
+                try evaluation.observe(output, of: states, rows: rows) { mixed.set(to: $0) }
+                try fit.add(chunk, inputs: mixed, from: trace.before, to: trace.behindAttention)
+            }
+        }
+        var results: [ResidualFit.Result] = []
+        for (_, fit) in fits { results.append(try fit.result()) }
+        return results
+    }
+
+    /// Goes on behind a span.
+    func advance(_ span: Range<Int>) throws(CompileError) {
+        try states.advance(through: span, of: changed, tokens)
+    }
+}
