@@ -28,8 +28,8 @@ struct LinearizationArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "window (and the first positions; the default), windows (half, once or twice as long as each layer needs, for the same "
-                + "state together), hybrid (window with features of what is behind it), grouped (linear attention with a "
+            "window (and the first positions; the default), windows (of half, once or twice the length, as each layer needs, for "
+                + "the same state together), hybrid (window with features of what is behind it), grouped (linear attention with a "
                 + "convolution), or auto (whichever costs least, layer by layer, for the state of windows).",
             valueName: "form"))
     var linearizeForm: LinearFormName?
