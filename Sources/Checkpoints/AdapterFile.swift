@@ -5,6 +5,8 @@ public struct AdapterFile: Sendable {
     public let metadata: [String: String]
     /// Names and shapes, in the order of the file.
     public let listing: [TensorListing]
+    /// The same by their names.
+    public let byName: [String: TensorListing]
     private let mapping: Mapping
 
     /// Fails with `missing` where there is no such file and `damaged` where it is not safetensors.
@@ -17,27 +19,23 @@ public struct AdapterFile: Sendable {
         self.mapping = mapping
         metadata = file.metadata
         listing = file.tensors
+        byName = Dictionary(listing.map { ($0.name, $0) }) { first, _ in first }
     }
 
-    /// A matrix's values, row after row. Fails with `unsupported` where its type is not read, and `damaged` where it is no
-    /// matrix, is empty, or a value is infinity or NaN.
-    public func matrix(_ tensor: TensorListing) throws(CheckpointError) -> (rows: Int, columns: Int, values: [Float]) {
+    /// A tensor's values. Fails with `unsupported` where its type is not read, and `damaged` where it is no matrix of finite
+    /// values.
+    public func matrix(_ tensor: TensorListing) throws(CheckpointError) -> FiniteMatrix {
         guard case .readable(let entry) = tensor else {
             throw error(.unsupported, tensor, expected: "F32, F16 or BF16", found: tensor.typeName)
         }
-        guard entry.shape.count == 2, !entry.shape.contains(0) else {
-            throw error(.damaged, tensor, expected: "a matrix", found: "shape \(entry.shape)")
-        }
-        let count = entry.shape[0] * entry.shape[1]
         let bytes = UnsafeRawBufferPointer(rebasing: mapping.bytes[entry.offset..<entry.offset + entry.byteCount])
-        let values = [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-            entry.type.decode(bytes, elements: 0..<count, into: buffer)
-            initialized = count
-        }
-        guard values.allSatisfy(\.isFinite) else {
-            throw error(.damaged, tensor, expected: "finite values", found: "infinity or NaN")
-        }
-        return (entry.shape[0], entry.shape[1], values)
+        return try FiniteMatrix(entry, in: bytes, file: path)
+    }
+
+    /// The same by name; nil where there is no such tensor.
+    public func matrix(named name: String) throws(CheckpointError) -> FiniteMatrix? {
+        guard let tensor = byName[name] else { return nil }
+        return try matrix(tensor)
     }
 
     /// An error at one of the tensors.

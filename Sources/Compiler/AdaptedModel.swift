@@ -20,17 +20,9 @@ struct AdaptedModel {
         let shared = try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
             try ShareAttention(adapter.spans).apply(to: original)
         }
-        let windows = adapter.windows.map { ($0.layer, LinearizeAttention.Form.window($0.window)) }
-        let grouped = adapter.grouped.map { ($0.layer, LinearizeAttention.Form.grouped($0.attention)) }
-        let forms = Dictionary(windows + grouped) { first, _ in first }
+        let forms = adapter.linearized
         let linearized = try attempt(CompileError.linearization) { () throws(LinearizeAttentionError) in
-            if forms.count < windows.count + grouped.count {
-                let layers = (windows + grouped).map(\.0).sorted()
-                for (layer, next) in zip(layers, layers.dropFirst()) where layer == next {
-                    throw .withoutWeights(layer: layer)
-                }
-            }
-            return try LinearizeAttention(forms).apply(to: shared.model)
+            try LinearizeAttention(forms).apply(to: shared.model)
         }
         model = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in
             var model = linearized.model

@@ -11,18 +11,6 @@ public struct Adapter: Sendable {
         public let headMap: [Int]
     }
 
-    /// A layer that does not see everything, or sees what is far with features.
-    public struct Windowed: Sendable, Equatable {
-        public let layer: Int
-        public let window: AttentionWindow
-    }
-
-    /// A layer of grouped linear attention.
-    public struct Grouped: Sendable, Equatable {
-        public let layer: Int
-        public let attention: GroupedAttention
-    }
-
     /// What becomes of a matrix.
     enum Change: Sendable {
         case added(LowRankMatrix)
@@ -40,10 +28,8 @@ public struct Adapter: Sendable {
 
     /// In the order of their layers.
     public let receivers: [Receiver]
-    /// In the order of their layers.
-    public let windows: [Windowed]
-    /// In the order of their layers.
-    public let grouped: [Grouped]
+    /// What becomes of the attention of layers, by layer.
+    public let linearized: [Int: LinearizedForm]
     let entries: [Entry]
     private let file: AdapterFile
 
@@ -57,15 +43,10 @@ public struct Adapter: Sendable {
     public init(_ file: AdapterFile) throws(CheckpointError) {
         self.file = file
         receivers = try Adapter.receivers(file)
-        windows = (try Adapter.windows(file) + Adapter.hybrids(file)).sorted { $0.layer < $1.layer }
-        grouped = try Adapter.grouped(file)
-        let others =
-            grouped.map { Adapter.convolution($0.layer) }
-            + windows.flatMap { window in
-                window.window.distant == nil ? [] : Adapter.distantParts.map { Adapter.name($0, of: window.layer) }
-            }
-        entries = try Adapter.entries(file, besides: Set(others))
-        guard !receivers.isEmpty || !windows.isEmpty || !grouped.isEmpty || !entries.isEmpty else {
+        let layers = try LinearizedLayers(file)
+        linearized = layers.forms
+        entries = try Adapter.entries(file, besides: layers.tensorNames)
+        guard !receivers.isEmpty || !linearized.isEmpty || !entries.isEmpty else {
             throw CheckpointError(.damaged, file: file.path, expected: "changes of matrices", found: "none")
         }
         try file.checkUnchanged()
@@ -84,14 +65,11 @@ public struct Adapter: Sendable {
     }
 
     private static func receivers(_ file: AdapterFile) throws(CheckpointError) -> [Receiver] {
-        guard let text = file.metadata[sharing] else { return [] }
+        guard let value = try file.value(of: sharing) else { return [] }
         func damaged(_ found: String) -> CheckpointError {
-            CheckpointError(
-                .damaged, file: file.path, at: .key(sharing),
-                expected: "layers with a donor and a head map each, in order",
-                found: found)
+            file.error(at: sharing, expected: "layers with a donor and a head map each, in order", found: found)
         }
-        guard let elements = try JSON(parsing: text.utf8, file: file.path).array else { throw damaged("no array") }
+        guard let elements = value.array else { throw damaged("no array") }
         var receivers: [Receiver] = []
         for element in elements {
             guard let layer = element["layer"]?.integer, let donor = element["donor"]?.integer,
@@ -106,94 +84,10 @@ public struct Adapter: Sendable {
         return receivers
     }
 
-    private static func windows(_ file: AdapterFile) throws(CheckpointError) -> [Windowed] {
-        try layers(file, "windows", each: "a length and a number of sinks") { layer, element in
-            guard let length = element["length"]?.integer, let sinks = element["sinks"]?.integer else { return nil }
-            return Windowed(layer: layer, window: AttentionWindow(length: length, sinks: sinks))
-        }
-    }
-
-    private static func grouped(_ file: AdapterFile) throws(CheckpointError) -> [Grouped] {
-        let byName = file.byName
-        return try layers(file, "grouped_attention", each: "a group and an alpha") {
-            layer, element throws(CheckpointError) -> Grouped? in
-            guard let group = element["group"]?.integer, let number = element["alpha"]?.number,
-                case let alpha = Float(number), alpha.isFinite
-            else { return nil }
-            var attention = GroupedAttention(group: group, alpha: alpha)
-            if let taps = byName[convolution(layer)] {
-                let matrix = try file.matrix(taps)
-                attention.taps = (0..<matrix.rows).map {
-                    Array(matrix.values[$0 * matrix.columns..<($0 + 1) * matrix.columns])
-                }
-            }
-            return Grouped(layer: layer, attention: attention)
-        }
-    }
-
-    /// Windows with features behind them.
-    private static func hybrids(_ file: AdapterFile) throws(CheckpointError) -> [Windowed] {
-        let byName = file.byName
-        return try layers(file, "hybrid_attention", each: "a length, a number of sinks and a block") {
-            layer, element throws(CheckpointError) -> Windowed? in
-            guard let length = element["length"]?.integer, let sinks = element["sinks"]?.integer,
-                let block = element["block"]?.integer
-            else { return nil }
-            var matrices: [(rows: Int, columns: Int, values: [Float])] = []
-            for part in distantParts {
-                guard let tensor = byName[name(part, of: layer)] else {
-                    throw CheckpointError(
-                        .damaged, file: file.path, at: .key("hybrid_attention"),
-                        expected: "a tensor \(name(part, of: layer))", found: "none")
-                }
-                matrices.append(try file.matrix(tensor))
-            }
-            // A gate has a row for each query head.
-            let features = DistantFeatures(
-                block: block, rows: matrices[0].rows / matrices[2].rows, queryMap: matrices[0].values,
-                keyMap: matrices[1].values, gate: matrices[2].values)
-            return Windowed(layer: layer, window: AttentionWindow(length: length, sinks: sinks, distant: features))
-        }
-    }
-
-    /// What a layer with features behind its window has of its own.
-    private static let distantParts = ["feature_map_q", "feature_map_k", "gate"]
-
-    private static func name(_ part: String, of layer: Int) -> String {
-        "model.layers.\(layer).self_attn.\(part).weight"
-    }
-
-    /// What the elements of a key say of layers, which rise; `read` returns nil for one that says something else. Nothing where
-    /// the file does not have the key.
-    private static func layers<Value>(
-        _ file: AdapterFile, _ key: String, each: String,
-        _ read: (_ layer: Int, _ element: JSON) throws(CheckpointError) -> Value?
-    ) throws(CheckpointError) -> [Value] {
-        guard let text = file.metadata[key] else { return [] }
-        func damaged(_ found: String) -> CheckpointError {
-            CheckpointError(
-                .damaged, file: file.path, at: .key(key), expected: "layers with \(each) each, in order", found: found)
-        }
-        guard let elements = try JSON(parsing: text.utf8, file: file.path).array else { throw damaged("no array") }
-        var (values, last): ([Value], Int) = ([], -1)
-        for element in elements {
-            guard let layer = element["layer"]?.integer else { throw damaged("something else") }
-            guard layer > last else { throw damaged("layer \(layer) out of order") }
-            guard let value = try read(layer, element) else { throw damaged("something else") }
-            values.append(value)
-            last = layer
-        }
-        return values
-    }
-
-    /// The name of a layer's taps: query heads x taps.
-    private static func convolution(_ layer: Int) -> String { name("convolution", of: layer) }
-
     private static func entries(
         _ file: AdapterFile, besides others: Set<String>
     ) throws(CheckpointError) -> [Entry] {
         let names = TensorNames(isGGUF: false)
-        let byName = file.byName
         var entries: [Entry] = []
         for tensor in file.listing where !others.contains(tensor.name) {
             guard let (layer, part) = place(tensor.name, names) else {
@@ -210,7 +104,7 @@ public struct Adapter: Sendable {
                         tensor: tensor, layer: layer, part: part,
                         change: .replaced(rows: matrix.rows, columns: matrix.columns, values: matrix.values)))
             case "lora_A.weight":
-                guard let other = byName[stem + "lora_B.weight"], byName[stem + "weight"] == nil else {
+                guard let other = file.byName[stem + "lora_B.weight"], file.byName[stem + "weight"] == nil else {
                     throw file.error(
                         .damaged, tensor, expected: "lora_B.weight and no weight beside it", found: "another set")
                 }
@@ -222,7 +116,7 @@ public struct Adapter: Sendable {
                 }
                 entries.append(Entry(tensor: tensor, layer: layer, part: part, change: .added(matrix)))
             default:
-                guard byName[stem + "lora_A.weight"] != nil else {
+                guard file.byName[stem + "lora_A.weight"] != nil else {
                     throw file.error(.damaged, tensor, expected: "lora_A.weight beside it", found: "none")
                 }
             }
@@ -241,11 +135,5 @@ public struct Adapter: Sendable {
             for kind in ["weight", "lora_A.weight", "lora_B.weight"] where name == stem + kind { return (layer, part) }
         }
         return nil
-    }
-}
-
-extension AdapterFile {
-    fileprivate var byName: [String: TensorListing] {
-        Dictionary(listing.map { ($0.name, $0) }) { first, _ in first }
     }
 }

@@ -74,13 +74,46 @@ struct DecoderReader {
         let rotary = try Rotary(settings, dimensions: dimensions, factors: factors)
         var blocks: [Block] = []
         for layer in 0..<layerCount { blocks.append(try block(layer, names: names, used: &used)) }
+        let contextLength = try settings.count(
+            .init(huggingFace: "max_position_embeddings", gguf: "context_length"), in: 1...1 << 24)
+        try linearize(&blocks, contextLength: contextLength, used: &used)
         let finalNorm = Norm(weight: try used.vector(names.finalNorm, count: hiddenSize), epsilon: epsilon)
         try used.requireNoneLeft()
         return Model(
             architecture: settings.architecture, vocabularySize: vocabulary, hiddenSize: hiddenSize,
-            contextLength: try settings.count(
-                .init(huggingFace: "max_position_embeddings", gguf: "context_length"), in: 1...1 << 24),
-            embedding: embedding, rotary: rotary, blocks: blocks, finalNorm: finalNorm, head: head)
+            contextLength: contextLength, embedding: embedding, rotary: rotary, blocks: blocks, finalNorm: finalNorm,
+            head: head)
+    }
+
+    /// Gives layers the attention that the checkpoint says they have instead of softmax (formats/linearized-layers.md).
+    private func linearize(
+        _ blocks: inout [Block], contextLength: Int, used: inout UsedTensors
+    ) throws(ModelError) {
+        let layers: LinearizedLayers
+        do throws(CheckpointError) {
+            layers = try LinearizedLayers(checkpoint)
+        } catch {
+            throw .checkpoint(error)
+        }
+        for name in layers.tensorNames { used.ignore(name) }
+        for (layer, form) in layers.forms.sorted(by: { $0.key < $1.key }) {
+            guard blocks.indices.contains(layer), case .attention(var attention) = blocks[layer].mixer,
+                case .softmax(let scale, _) = attention.form
+            else {
+                throw .badSetting(
+                    "layer of another attention", expected: "a layer below \(blocks.count)", found: "\(layer)")
+            }
+            do throws(LinearizedFormError) {
+                try form.check(for: attention, layer: layer, contextLength: contextLength)
+            } catch {
+                throw .linearizedForm(error)
+            }
+            switch form {
+            case .window(let window): attention.form = .softmax(scale: scale, window: window)
+            case .grouped(let grouped): attention.form = .grouped(grouped)
+            }
+            blocks[layer].mixer = .attention(attention)
+        }
     }
 
     private func checkVocabulary(_ vocabulary: Int) throws(ModelError) {

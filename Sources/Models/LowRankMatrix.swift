@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// A matrix of low rank, B A: what an adapter adds to a weight.
 public struct LowRankMatrix: Sendable, Equatable {
     public let rows: Int
@@ -9,7 +11,7 @@ public struct LowRankMatrix: Sendable, Equatable {
     private let b: [Float]
 
     /// Nil where the shapes do not fit or nothing is in them.
-    init?(a: (rows: Int, columns: Int, values: [Float]), b: (rows: Int, columns: Int, values: [Float])) {
+    init?(a: FiniteMatrix, b: FiniteMatrix) {
         guard a.rows == b.columns, a.rows > 0 else { return nil }
         (rows, columns, rank) = (b.rows, a.columns, a.rows)
         (self.a, self.b) = (a.values, b.values)

@@ -16,6 +16,8 @@ public enum ModelError: Error, Equatable {
     case badShape(tensor: String, expected: [Int], found: [Int])
     /// A tensor is there, but the architecture has no use for it, so leaving it out would change the model.
     case unexpectedTensor(String)
+    /// The checkpoint says of a layer that it has a form of attention that it cannot have.
+    case linearizedForm(LinearizedFormError)
 
     /// One line of cause.
     public var cause: String {
@@ -33,6 +35,7 @@ public enum ModelError: Error, Equatable {
             "tensor \"\(tensor)\" has shape \(found), the configuration says \(expected)"
         case .unexpectedTensor(let name):
             "tensor \"\(name)\" has no place in this architecture"
+        case .linearizedForm(let error): error.cause
         }
     }
 
@@ -42,7 +45,8 @@ public enum ModelError: Error, Equatable {
         case .checkpoint(let error): error.remedy
         case .unknownArchitecture: "supported architectures: \(Families.knownNames.joined(separator: ", "))"
         case .unsupported: "use a checkpoint without this setting, or ask for its support by this name"
-        case .badSetting, .badShape: "the configuration and the weights do not belong together: fetch both again"
+        case .badSetting, .badShape, .linearizedForm:
+            "the configuration and the weights do not belong together: fetch both again"
         case .missingTensor: "the checkpoint is incomplete: fetch all of its files again"
         case .unexpectedTensor: "this variant of the architecture is not supported"
         }
@@ -53,7 +57,7 @@ public enum ModelError: Error, Equatable {
         switch self {
         case .checkpoint(let error): error.exitCode
         case .unknownArchitecture, .unsupported, .unexpectedTensor: 69
-        case .badSetting, .missingTensor, .badShape: 65
+        case .badSetting, .missingTensor, .badShape, .linearizedForm: 65
         }
     }
 }

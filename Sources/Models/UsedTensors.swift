@@ -25,7 +25,7 @@ struct UsedTensors {
         try holds(name) ? try vector(name, count: count) : nil
     }
 
-    /// Marks a tensor that is a copy of another one as used.
+    /// Marks a tensor as used that is a copy of another one, or read already.
     mutating func ignore(_ name: String) {
         names.insert(name)
     }

@@ -99,8 +99,8 @@ struct LinearizationArguments: ParsableArguments {
         guard features == nil || name == .hybrid || name == .auto else {
             throw ValidationError("--features goes with --linearize-form hybrid.")
         }
-        if let features, features <= 0 || features % 32 != 0 || features > 2 * LinearizeAttention.mostMapRows {
-            throw ValidationError("--features takes a multiple of 32, at most \(2 * LinearizeAttention.mostMapRows).")
+        if let features, features <= 0 || features % 32 != 0 || features > 2 * LinearizedForm.mostMapRows {
+            throw ValidationError("--features takes a multiple of 32, at most \(2 * LinearizedForm.mostMapRows).")
         }
         guard name != .grouped || (window == nil && self.sinks == nil) else {
             throw ValidationError("--window and --sinks do not go with --linearize-form grouped.")

@@ -48,16 +48,17 @@ struct LinearizeAttentionTests {
             ([0, 5], Window(length: 20), .noSuchLayer(5, layers: 5), 64),
             ([-1], Window(length: 20), .noSuchLayer(-1, layers: 5), 64),
             ([2], Window(length: 20), .withoutWeights(layer: 2), 69),
-            ([0], Window(length: 0), .window(length: 0, sinks: 0), 64),
-            ([0], Window(length: 4, sinks: 257), .window(length: 4, sinks: 257), 64),
-            ([0], Window(length: 4, sinks: -1), .window(length: 4, sinks: -1), 64),
+            ([0], Window(length: 0), .form(.window(length: 0, sinks: 0)), 64),
+            ([0], Window(length: 4, sinks: 257), .form(.window(length: 4, sinks: 257)), 64),
+            ([0], Window(length: 4, sinks: -1), .form(.window(length: 4, sinks: -1)), 64),
             (
-                [0], Window(length: 600, sinks: 100), .reachesEverything(length: 600, sinks: 100, contextLength: 700),
+                [0], Window(length: 600, sinks: 100),
+                .form(.reachesEverything(length: 600, sinks: 100, contextLength: 700)),
                 64
             ),
             (
                 [0], Window(length: Int.max, sinks: 1),
-                .reachesEverything(length: .max, sinks: 1, contextLength: 700), 64
+                .form(.reachesEverything(length: .max, sinks: 1, contextLength: 700)), 64
             ),
             ([1], Window(length: 16), .hasWindow(layer: 1, length: 16), 69),
         ]
@@ -75,12 +76,12 @@ struct LinearizeAttentionTests {
         let shared = try ShareAttention([ShareAttention.Span(2...2)]).apply(to: Self.model()).model
         let taps = Array(repeating: [Float](repeating: 1, count: 3), count: 4)
         let cases: [(Int, Models.GroupedAttention, LinearizeAttentionError, Int32)] = [
-            (0, .init(group: 0, alpha: 1), .group(0, taps: 0), 64),
-            (0, .init(group: 238, alpha: 1, taps: taps), .group(238, taps: 3), 64),
-            (0, .init(group: .max, alpha: 1), .group(.max, taps: 0), 64),
-            (0, .init(group: 8, alpha: .infinity), .group(8, taps: 0), 64),
-            (0, .init(group: 8, alpha: 1, taps: Array(taps.dropLast())), .taps(layer: 0, heads: 4), 65),
-            (0, .init(group: 8, alpha: 1, taps: taps.dropLast() + [[1]]), .taps(layer: 0, heads: 4), 65),
+            (0, .init(group: 0, alpha: 1), .form(.group(0, taps: 0)), 64),
+            (0, .init(group: 238, alpha: 1, taps: taps), .form(.group(238, taps: 3)), 64),
+            (0, .init(group: .max, alpha: 1), .form(.group(.max, taps: 0)), 64),
+            (0, .init(group: 8, alpha: .infinity), .form(.group(8, taps: 0)), 64),
+            (0, .init(group: 8, alpha: 1, taps: Array(taps.dropLast())), .form(.taps(layer: 0, heads: 4)), 65),
+            (0, .init(group: 8, alpha: 1, taps: taps.dropLast() + [[1]]), .form(.taps(layer: 0, heads: 4)), 65),
             (1, .init(group: 8, alpha: 1), .isDonor(layer: 1, receiver: 2), 69),
             (2, .init(group: 8, alpha: 1), .withoutWeights(layer: 2), 69),
         ]
@@ -113,15 +114,16 @@ struct LinearizeAttentionTests {
             return copy
         }
         let cases: [(Int, DistantFeatures, LinearizeAttentionError, Int32)] = [
-            (0, with { $0.block = 0 }, .block(0, length: 8), 64),
-            (0, with { $0.block = 3 }, .block(3, length: 8), 64),
-            (0, with { $0.block = 480 }, .block(480, length: 8), 64),
-            (0, with { $0.rows = 8 }, .features(layer: 0), 65), (0, with { $0.rows = 0 }, .features(layer: 0), 65),
-            (0, with { $0.rows = 272 }, .features(layer: 0), 65),
-            (0, with { $0.queryMap.removeLast() }, .features(layer: 0), 65),
-            (0, with { $0.keyMap.removeLast(16) }, .features(layer: 0), 65),
-            (0, with { $0.gate.append(0) }, .features(layer: 0), 65),
-            (0, with { $0.gate[5] = .nan }, .features(layer: 0), 65),
+            (0, with { $0.block = 0 }, .form(.block(0, length: 8)), 64),
+            (0, with { $0.block = 3 }, .form(.block(3, length: 8)), 64),
+            (0, with { $0.block = 480 }, .form(.block(480, length: 8)), 64),
+            (0, with { $0.rows = 8 }, .form(.features(layer: 0)), 65),
+            (0, with { $0.rows = 0 }, .form(.features(layer: 0)), 65),
+            (0, with { $0.rows = 272 }, .form(.features(layer: 0)), 65),
+            (0, with { $0.queryMap.removeLast() }, .form(.features(layer: 0)), 65),
+            (0, with { $0.keyMap.removeLast(16) }, .form(.features(layer: 0)), 65),
+            (0, with { $0.gate.append(0) }, .form(.features(layer: 0)), 65),
+            (0, with { $0.gate[5] = .nan }, .form(.features(layer: 0)), 65),
             (1, good, .isDonor(layer: 1, receiver: 2), 69), (2, good, .withoutWeights(layer: 2), 69),
         ]
         for (layer, distant, expected, exitCode) in cases {

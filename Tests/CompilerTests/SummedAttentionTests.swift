@@ -44,7 +44,7 @@ struct SummedAttentionTests {
             try TestModel(TestModel.resource(name), precision: precision, maximumRows: rows) { model in
                 model.contextLength = 2000
                 var source = RandomFloats(UInt64(group * 100))
-                var forms: [Int: LinearizeAttention.Form] = [:]
+                var forms: [Int: LinearizedForm] = [:]
                 for (layer, block) in model.blocks.enumerated() {
                     guard case .attention(let attention) = block.mixer else { continue }
                     switch form {

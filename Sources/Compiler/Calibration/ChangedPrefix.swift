@@ -36,11 +36,12 @@ final class ChangedPrefix {
         let output = LayerTensor(layer: layer, matrix: .attentionOutput)
         for chunk in 0..<tokens.chunkCount {
             let rows = tokens.rows(of: chunk)
-            let trace = try before.trace(states, rows: rows)
+            let start = HiddenStates(rows, of: states)
+            let behind = try before.behindAttention(states, rows: rows)
             for (evaluation, fit) in fits {
-                let mixed = HiddenStates(like: trace.mixed)
+                let mixed = HiddenStates(count: rows.count, width: fit.width)
                 try evaluation.observe(output, of: states, rows: rows) { mixed.set(to: $0) }
-                try fit.add(chunk, inputs: mixed, from: trace.before, to: trace.behindAttention)
+                try fit.add(chunk, inputs: mixed, from: start, to: behind)
             }
         }
         var results: [ResidualFit.Result] = []

@@ -26,10 +26,10 @@ final class HiddenStates {
         _ = values.update(fromContentsOf: other.values)
     }
 
-    /// The first rows of others.
-    convenience init(first count: Int, of other: HiddenStates) {
-        self.init(count: count, width: other.width)
-        _ = values.update(fromContentsOf: other.values[..<(count * width)])
+    /// Some rows of others.
+    convenience init(_ rows: Range<Int>, of other: HiddenStates) {
+        self.init(count: rows.count, width: other.width)
+        _ = values.update(fromContentsOf: other.values[rows.lowerBound * width..<rows.upperBound * width])
     }
 
     /// The rows of some tokens in an embedding, quantized.

@@ -74,6 +74,18 @@ final class SpanEvaluation {
         }
     }
 
+    /// The residual stream behind the attention of the last layer, for rows `range` of `states`; its feed-forward does not run.
+    func behindAttention(_ states: HiddenStates, rows range: Range<Int>) throws(CompileError) -> HiddenStates {
+        let last = LayerTensor(layer: lastLayer, matrix: .gateUp)
+        guard let input = inputs.first(where: { $0.matrix == last }) else { throw .calibration(.noRows) }
+        let behind = HiddenStates(count: range.count, width: states.width)
+        session.observer = { [result] in if $0.index == result { behind.set(to: $0) } }
+        session.lastBuffer = input.buffer
+        defer { session.lastBuffer = nil }
+        try runSession(states, range)
+        return behind
+    }
+
     /// Runs the layers over rows `range` of `states`, and keeps what the last one of them does.
     func trace(_ states: HiddenStates, rows range: Range<Int>) throws(CompileError) -> LayerTrace {
         let width = states.width

@@ -3,6 +3,9 @@ import Passes
 
 /// Which form each layer does best with, by what it costs alone and the state that it takes, and the layers with those forms.
 struct FormChoice {
+    /// Tokens that are fitted to before the choice, at the most: the layers that are chosen are fitted to more.
+    private static let mostTokens = 8192
+
     /// Layers that have no form are those that cannot be linearized.
     private(set) var forms: [Int: LinearForm] = [:]
     /// The layers as they are with their forms, each fitted by itself.
@@ -22,7 +25,8 @@ struct FormChoice {
             }
         }
         if trial.method == .fitted {
-            options = try LinearizationRepair(original: trial.original, tokens: trial.tokens)
+            let tokens = trial.tokens.prefix(max(1, FormChoice.mostTokens / trial.tokens.chunkLength))
+            options = try LinearizationRepair(original: trial.original, tokens: tokens)
                 .runAlone(options.mapValues { $0.map(\.form) }, progress: progress)
         }
         let order = options.keys.sorted()

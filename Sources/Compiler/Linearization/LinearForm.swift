@@ -18,7 +18,7 @@ public enum LinearForm: Sendable, Equatable {
     }
 
     /// The form with nothing fitted, for one attention.
-    func start(for attention: Attention) -> LinearizeAttention.Form {
+    func start(for attention: Attention) -> LinearizedForm {
         switch self {
         case .window(let window): .window(window)
         case .hybrid(let shape): .window(shape.start(for: attention))

@@ -85,7 +85,7 @@ final class LinearizationRepair {
             throw .linearization(.withoutWeights(layer: layer))
         }
         var features: (fitted: Double, window: Double)?
-        let chosen: LinearizeAttention.Form
+        let chosen: LinearizedForm
         switch form {
         case .window(let window): chosen = .window(window)
         case .hybrid(let shape):

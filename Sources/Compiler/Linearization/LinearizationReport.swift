@@ -7,7 +7,7 @@ public struct LinearizationReport: Sendable {
     /// One layer whose state does not grow.
     struct Layer: Sendable {
         let layer: Int
-        let form: LinearizeAttention.Form
+        let form: LinearizedForm
         /// The divergence of the predictions with this layer as the only one, in nats.
         let divergenceAlone: Double?
         /// The same with all layers that were chosen up to this one.
@@ -18,7 +18,7 @@ public struct LinearizationReport: Sendable {
 
     let layers: [Layer]
     /// By layer.
-    var forms: [Int: LinearizeAttention.Form] {
+    var forms: [Int: LinearizedForm] {
         Dictionary(layers.map { ($0.layer, $0.form) }) { first, _ in first }
     }
     /// Bytes of keys and values in float16: what a position takes in layers that see everything, and what the others take.
@@ -35,7 +35,7 @@ public struct LinearizationReport: Sendable {
             guard case .attention(let attention) = block.mixer,
                 case .attention(let before) = original.blocks[layer].mixer, before.form != attention.form
             else { continue }
-            let form: LinearizeAttention.Form
+            let form: LinearizedForm
             switch attention.form {
             case .softmax(_, let window):
                 guard let window else { continue }
@@ -121,7 +121,7 @@ extension LinearizationRepair.Outcome {
     }
 }
 
-extension LinearizeAttention.Form {
+extension LinearizedForm {
     fileprivate var members: [(String, JSON)] {
         switch self {
         case .window(let window):

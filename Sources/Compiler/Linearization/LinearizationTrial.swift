@@ -53,7 +53,7 @@ struct LinearizationTrial {
 extension Model {
     /// The model with layers of forms to which nothing is fitted.
     func linearized(_ forms: [Int: LinearForm]) throws(CompileError) -> Model {
-        var starts: [Int: LinearizeAttention.Form] = [:]
+        var starts: [Int: LinearizedForm] = [:]
         for (layer, form) in forms {
             guard blocks.indices.contains(layer) else {
                 throw .linearization(.noSuchLayer(layer, layers: blocks.count))

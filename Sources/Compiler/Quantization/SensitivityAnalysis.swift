@@ -152,7 +152,7 @@ struct SensitivityAnalysis {
         guard !state.variants.isEmpty else { return }
         let chunk = tokens.prefix(1)
         let remaining = model.evaluationSpans.filter { $0.lowerBound >= layer }
-        let last = state.last ?? HiddenStates(first: tokens.chunkLength, of: state.base)
+        let last = state.last ?? HiddenStates(0..<tokens.chunkLength, of: state.base)
         for span in remaining {
             let evaluation = try SpanEvaluation(span, of: model, chunkLength: tokens.chunkLength)
             for states in state.variants.map(\.states) + (state.last == nil ? [last] : []) {

@@ -26,6 +26,9 @@ final class ResidualFit {
     private let fitted: InputMoments
     private let validating: InputMoments
 
+    /// Of what the matrix reads.
+    var width: Int { prior.columns }
+
     /// Begins with the matrix as it is.
     init(_ prior: Weight) throws(CompileError) {
         self.prior = prior

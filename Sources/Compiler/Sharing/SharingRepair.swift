@@ -89,7 +89,7 @@ final class SharingRepair {
             for trial in trials { traces.append(try trial.trace(pair.changedStates, rows: rows)) }
             guard let start = traces.first?.before else { continue }
             try selection.add(
-                traces.map(\.mixed), from: start, to: before.trace(pair.originalStates, rows: rows).behindAttention)
+                traces.map(\.mixed), from: start, to: before.behindAttention(pair.originalStates, rows: rows))
         }
         return try selection.headMap(replacing: attention.headMap)
     }
