@@ -28,7 +28,7 @@ struct LinearizationArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "window (and the first positions; the default), windows (of half, once or twice the length, as each layer needs, for "
+            "window (and the first positions; the default), windows (of a quarter to four times the length, as each layer needs, for "
                 + "the same state together), hybrid (window with features of what is behind it), grouped (linear attention with a "
                 + "convolution), or auto (whichever costs least, layer by layer, for the state of windows).",
             valueName: "form"))
@@ -88,7 +88,9 @@ struct LinearizationArguments: ParsableArguments {
         let sinks = sinks ?? Own.sinks
         func windowed(_ length: Int) -> LinearForm { .window(AttentionWindow(length: length, sinks: sinks)) }
         let usual = window ?? Own.window
-        let windows = [usual, max(1, usual / 2)].map(windowed) + (usual < 1 << 20 ? [windowed(2 * usual)] : [])
+        let shorter = [usual / 4, usual / 2].filter { $0 > 0 }
+        let longer = usual < 1 << 20 ? [2 * usual, 4 * usual] : []
+        let windows = ([usual] + shorter + longer).map(windowed)
         let length = window ?? Own.hybridWindow
         // A window that has no such divisor slides by less.
         let block = (1...Own.block).last { length % $0 == 0 } ?? 1

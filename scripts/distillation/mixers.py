@@ -8,7 +8,7 @@ import math
 import torch
 from torch.nn import functional
 
-FRAME = 16  # rows that look at the same gathered positions
+FRAME = 64  # rows that look at the same positions
 
 
 class Window:
@@ -24,26 +24,32 @@ class Window:
             raise ValueError(f"{positions} positions are no multiple of {frame}")
         rows = torch.arange(positions).view(-1, frame)
         first = (rows // block * block + block - length).clamp(min=0)
-        seen = rows[:, :1] + torch.arange(block - length, frame)[None]
-        columns = torch.cat((torch.arange(sinks).expand(len(rows), -1), seen), 1)
+        # Frames before a row's own that it sees of.
+        self.before = min(-(-(length - 1) // frame), len(rows) - 1)
+        seen = rows[:, :1] + torch.arange(-self.before * frame, frame)[None]
         visible = (seen[:, None] >= first[..., None]) & (seen[:, None] <= rows[..., None])
         visible = torch.cat((torch.arange(sinks) < first[..., None], visible), -1)
-        self.columns = columns.clamp(min=0)
         self.mask = torch.zeros(visible.shape).masked_fill(~visible, -1e30)
 
     def parameters(self) -> list[torch.Tensor]:
         return []
 
+    def seen(self, x: torch.Tensor) -> torch.Tensor:
+        """What each frame's rows look at, of [key head, position, dimension]: the sinks, frames before their own, and their own."""
+        key_heads, positions, dimensions = x.shape
+        frames = positions // self.frame
+        sinks = x[:, None, :self.sinks].expand(-1, frames, -1, -1)
+        x = functional.pad(x, (0, 0, self.before * self.frame, 0)).view(key_heads, -1, self.frame, dimensions)
+        return torch.cat((sinks, *(x[:, first:first + frames] for first in range(self.before + 1))), 2)
+
     def near(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The largest score, and the values weighted with exp(score - largest): of each frame's rows by key head, its query heads
         and rows."""
         key_heads, positions, dimensions = key.shape
-        frames = positions // self.frame
-        rows = query.view(key_heads, -1, frames, self.frame, dimensions)
-        keys, values = key[:, self.columns], value[:, self.columns]
-        scores = rows @ keys.transpose(-1, -2)[:, None] / math.sqrt(dimensions) + self.mask
+        rows = query.view(key_heads, -1, positions // self.frame, self.frame, dimensions)
+        scores = rows @ self.seen(key).transpose(-1, -2)[:, None] / math.sqrt(dimensions) + self.mask
         largest = scores.amax(-1, keepdim=True)
-        return largest, torch.exp(scores - largest) @ values[:, None]
+        return largest, torch.exp(scores - largest) @ self.seen(value)[:, None]
 
     def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         _, near = self.near(query, key, with_ones(value))

@@ -20,36 +20,29 @@ struct LinearizationPlan {
         _ original: Model, of source: Model, options: LinearizationOptions, calibration: String?, tokenizer: [UInt8],
         progress: Compilation.Progress
     ) throws(CompileError) {
-        // Refusals come before minutes are spent.
-        for form in options.forms {
-            if case .layers(let layers) = options.choice {
-                _ = try original.linearized(Dictionary(layers.map { ($0, form) }) { first, _ in first })
-            } else if let first = original.blocks.firstIndex(where: \.computesWeights) {
-                _ = try original.linearized([first: form])
-            }
-        }
+        let forms = try LinearizationPlan.forms(of: options, for: original)
         try source.checkFinite()
         let (tokens, heldOut) = try LinearizationPlan.text(
-            for: original, options.forms, calibration: calibration, tokenizer: tokenizer)
+            for: original, forms, calibration: calibration, tokenizer: tokenizer)
         let trial = try LinearizationTrial(
             original, of: source, method: options.method, tokens: tokens, heldOut: heldOut)
         var search: LayerSearch?
         let found: LinearizationTrial.Result
-        switch (options.choice, options.forms.first) {
-        case (.layers(let layers), .some(let form)) where options.forms.count == 1:
+        switch (options.choice, forms.first) {
+        case (.layers(let layers), .some(let form)) where forms.count == 1:
             found = try trial.run(Dictionary(layers.map { ($0, form) }) { first, _ in first }, progress)
         case (.layers(let layers), _):
-            let choice = try FormChoice(options.forms, for: layers, trial, progress: progress)
+            let choice = try FormChoice(forms, for: layers, trial, progress: progress)
             found = try trial.run(choice.forms, progress)
         case (.count(let count), _):
-            let choice = try FormChoice(options.forms, for: original.blocks.indices, trial, progress: progress)
+            let choice = try FormChoice(forms, for: original.blocks.indices, trial, progress: progress)
             let chosen = try choice.search(in: trial)
             try chosen.grow(to: count, progress: progress)
             search = chosen
             let layers = chosen.layers(first: count)
             found = try trial.run(choice.forms.filter { layers.contains($0.key) }, progress)
         case (.divergence(let limit), _):
-            let choice = try FormChoice(options.forms, for: original.blocks.indices, trial, progress: progress)
+            let choice = try FormChoice(forms, for: original.blocks.indices, trial, progress: progress)
             let chosen = try choice.search(in: trial)
             try chosen.grow(to: original.blocks.count, limit: LinearizationPlan.followed * limit, progress: progress)
             search = chosen
@@ -67,13 +60,36 @@ struct LinearizationPlan {
         passReport = PassReport(name: "linearize", summary: LinearizeAttention(report.forms).summary)
     }
 
+    /// The forms that layers can have: refusals of the first one, and of layers, come before minutes are spent; of the others, a
+    /// model of short context does not take all.
+    private static func forms(
+        of options: LinearizationOptions, for original: Model
+    ) throws(CompileError) -> [LinearForm] {
+        var layers: [Int] = []
+        if case .layers(let named) = options.choice {
+            layers = named
+        } else if let first = original.blocks.firstIndex(where: \.computesWeights) {
+            layers = [first]
+        }
+        var forms: [LinearForm] = []
+        for form in options.forms {
+            do throws(CompileError) {
+                _ = try original.linearized(Dictionary(layers.map { ($0, form) }) { first, _ in first })
+                forms.append(form)
+            } catch  where !forms.isEmpty {
+                // There is another form to take.
+            }
+        }
+        return forms
+    }
+
     /// Sequences several times as long as what the forms reach over, to choose on and to measure on.
     private static func text(
         for model: Model, _ forms: [LinearForm], calibration: String?, tokenizer: [UInt8]
     ) throws(CompileError) -> (calibration: CalibrationTokens, heldOut: CalibrationTokens) {
         let reach = forms.reduce(0) { max($0, $1.reach) }
-        // Of several lengths the first is the middle one.
-        let usual = max(4 * min(forms.first?.reach ?? 0, longestChunk), 2 * min(reach, longestChunk))
+        // Of several lengths the first is the middle one, and the longest has to leave something out.
+        let usual = max(4 * min(forms.first?.reach ?? 0, longestChunk), 3 * min(reach, longestChunk) / 2)
         var chunkLength = CalibrationTokens.chunkLength
         while chunkLength < usual, chunkLength < longestChunk { chunkLength *= 2 }
         let all = try CalibrationTokens(
