@@ -52,9 +52,10 @@ class Bench:
         return plan
 
     def score(self, plan: Path, length: int) -> dict:
+        """Perplexity, and at the first length the divergence from the dense model as well."""
         chunks = max(1, self.options.tokens // length)
-        return lathe(self.options.lathe, "eval", plan, "--text", self.options.text, "-c", length, "--chunks", chunks,
-                     "--reference", self.dense, "--divergence-prompts", 0)
+        reference = ["--reference", self.dense, "--divergence-prompts", 0] if length == self.options.contexts[0] else []
+        return lathe(self.options.lathe, "eval", plan, "--text", self.options.text, "-c", length, "--chunks", chunks, *reference)
 
     def passkeys(self, plan: Path) -> list[float]:
         """The share of keys that is told, for each length."""

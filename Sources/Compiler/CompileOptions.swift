@@ -106,14 +106,16 @@ public struct LinearizationOptions: Sendable, Equatable {
     }
 
     public var choice: Choice
-    /// What layers become: of several, layer by layer, those that cost least together for no more state than the first one
-    /// takes. Not empty.
-    public var forms: [LinearForm]
+    /// What layers become.
+    public var form: LinearForm
+    /// What they can become instead: those that cost least together, for no more state than `form` takes in all of them.
+    public var others: [LinearForm]
     public var method: LinearizationMethod
 
-    public init(choice: Choice, forms: [LinearForm], method: LinearizationMethod) {
+    public init(choice: Choice, form: LinearForm, others: [LinearForm] = [], method: LinearizationMethod) {
         self.choice = choice
-        self.forms = forms
+        self.form = form
+        self.others = others
         self.method = method
     }
 }

@@ -72,7 +72,8 @@ struct LinearizationArguments: ParsableArguments {
             }
             return nil
         }
-        return LinearizationOptions(choice: choice, forms: try forms(), method: try method())
+        let forms = try forms()
+        return LinearizationOptions(choice: choice, form: forms.usual, others: forms.others, method: try method())
     }
 
     private func method() throws -> LinearizationMethod {
@@ -83,14 +84,14 @@ struct LinearizationArguments: ParsableArguments {
         return linearizeMethod
     }
 
-    private func forms() throws -> [LinearForm] {
+    private func forms() throws -> (usual: LinearForm, others: [LinearForm]) {
         typealias Own = LinearizationArguments
         let sinks = sinks ?? Own.sinks
         func windowed(_ length: Int) -> LinearForm { .window(AttentionWindow(length: length, sinks: sinks)) }
         let usual = window ?? Own.window
         let shorter = [usual / 4, usual / 2].filter { $0 > 0 }
         let longer = usual < 1 << 20 ? [2 * usual, 4 * usual] : []
-        let windows = ([usual] + shorter + longer).map(windowed)
+        let windows = (shorter + longer).map(windowed)
         let length = window ?? Own.hybridWindow
         // A window that has no such divisor slides by less.
         let block = (1...Own.block).last { length % $0 == 0 } ?? 1
@@ -108,11 +109,11 @@ struct LinearizationArguments: ParsableArguments {
             throw ValidationError("--window and --sinks do not go with --linearize-form grouped.")
         }
         return switch name {
-        case .window: [windowed(usual)]
-        case .windows: windows
-        case .hybrid: [hybrid]
-        case .grouped: [grouped]
-        case .auto: windows + [hybrid, grouped]
+        case .window: (windowed(usual), [])
+        case .windows: (windowed(usual), windows)
+        case .hybrid: (hybrid, [])
+        case .grouped: (grouped, [])
+        case .auto: (windowed(usual), windows + [hybrid, grouped])
         }
     }
 }

@@ -196,18 +196,25 @@ struct LinearizationFitTests {
         let (short, long) = (
             LinearForm.window(.init(length: 8, sinks: 1)), LinearForm.window(.init(length: 32, sinks: 1))
         )
-        func outputs(_ forms: [Int: [LinearForm]]) throws -> [Int: [[Float]]] {
-            try LinearizationRepair(original: model, tokens: tokens).runAlone(forms) { _, _ in }.mapValues { found in
+        func outputs(_ forms: [Int: [LinearForm]], alone: Bool = true) throws -> [Int: [[Float]]] {
+            let repair = LinearizationRepair(original: model, tokens: tokens)
+            return try repair.runEach(forms, alone: alone) { _, _ in }.mapValues { found in
                 found.map { option in
                     guard case .attention(let attention) = option.block.mixer else { return [] }
                     return attention.output.weight.values()
                 }
             }
         }
-        let both = try outputs([1: [short, long], 2: [long]])
-        #expect(try outputs([1: [long]])[1]?.first == both[1]?.last)
-        #expect(try outputs([2: [long]])[2] == both[2])
-        #expect(both[1]?.first != both[1]?.last)
+        let both = try outputs([0: [short, long], 1: [long]])
+        try #require(both[0]?.count == 2 && both[1]?.count == 1)
+        #expect(try outputs([0: [long]])[0]?.first == both[0]?.last)
+        #expect(try outputs([1: [long]])[1] == both[1])
+        #expect(both[0]?.first != both[0]?.last)
+        // Behind another layer it is what that one is changed to first.
+        let behind = try outputs([0: [short, long], 1: [long]], alone: false)
+        #expect(behind[0] == both[0])
+        #expect(behind[1] != both[1])
+        #expect(try outputs([0: [short], 1: [long]], alone: false)[1] == behind[1])
     }
 
     @Test("of windows of several lengths together no more state than of equal ones is taken")
@@ -220,8 +227,12 @@ struct LinearizationFitTests {
         func reaches(_ lengths: [Int]) throws -> [Int] {
             let windows = lengths.map { LinearForm.window(.init(length: $0, sinks: 0)) }
             let choice = try FormChoice(windows, for: layers, trial) { _, _ in }
-            #expect(choice.forms.keys.sorted() == layers)
-            return choice.forms.values.map(\.reach)
+            #expect(choice.forms().keys.sorted() == layers)
+            // A layer alone takes no more than its share.
+            let last = Set(layers.suffix(1))
+            #expect(Array(choice.forms(of: last).keys) == layers.suffix(1))
+            #expect(choice.forms(of: last).values.allSatisfy { $0.reach <= lengths[0] })
+            return choice.forms().values.map(\.reach)
         }
         // The first length says how much there is.
         #expect(try reaches([8, 16, 32]) == layers.map { _ in 8 })

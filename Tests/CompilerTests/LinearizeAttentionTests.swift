@@ -154,9 +154,7 @@ struct LinearizeAttentionTests {
             chunkLength: 64)
         let window = Window(length: 6, sinks: 1)
         let trial = try LinearizationTrial(model, of: model, method: .plain, tokens: tokens, heldOut: tokens)
-        let search = try FormChoice(
-            [.window(window)], for: model.blocks.indices, trial, progress: { _, _ in }
-        ).search(in: trial)
+        let search = try FormChoice.search(.window(window), trial, progress: { _, _ in })
         try search.grow(to: 3, progress: { _, _ in })
         #expect(search.alone.keys.sorted() == [0, 1, 2, 3, 4])
         try #require(search.steps.count == 3)

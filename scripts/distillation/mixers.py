@@ -52,8 +52,11 @@ class Window:
         return largest, torch.exp(scores - largest) @ self.seen(value)[:, None]
 
     def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        _, near = self.near(query, key, with_ones(value))
-        return divided(near).reshape(query.shape)
+        heads, positions, dimensions = query.shape
+        rows = query.view(heads, -1, self.frame, dimensions).transpose(0, 1)
+        mixed = functional.scaled_dot_product_attention(
+            rows, self.seen(key).transpose(0, 1), self.seen(value).transpose(0, 1), self.mask[:, None], enable_gqa=True)
+        return mixed.transpose(0, 1).reshape(heads, positions, dimensions)
 
     def record(self, layer: int) -> dict:
         return {"layer": layer, "length": self.length, "sinks": self.sinks}

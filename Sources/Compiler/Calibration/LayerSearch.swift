@@ -17,44 +17,27 @@ final class LayerSearch {
     /// that layer cannot be changed.
     typealias Change = (_ layers: Set<Int>, _ added: Int) -> (model: Model, first: Int)?
 
-    /// Tokens of the chunks that predictions are compared on, at the most.
-    private static let mostTokens = 2048
-    /// Predictions that are compared.
-    private static let comparedRows = 256
     /// Layers that are measured again in each round.
     private static let remeasured = 5
 
-    private let model: Model
-    private let tokens: CalibrationTokens
+    private let layerCount: Int
     private let change: Change
-    private let head: HeadEvaluation
-    private let rows: [Int]
-    private let expected: [Prediction]
-    /// Hidden states before each layer of the model with the changes so far; nil between a donor and its receivers.
-    private var states: [HiddenStates?] = []
+    private let variants: VariantDivergence
     private(set) var steps: [Step] = []
     /// What each layer costs as the only one; layers that cannot be changed are missing.
     private(set) var alone: [Int: Double] = [:]
 
     init(_ model: Model, tokens: CalibrationTokens, change: @escaping Change) throws(CompileError) {
-        self.model = model
-        self.tokens = tokens.prefix(max(1, LayerSearch.mostTokens / tokens.chunkLength))
+        layerCount = model.blocks.count
         self.change = change
-        let count = self.tokens.tokens.count
-        rows = Array(stride(from: min(8, count - 1), to: count, by: max(1, count / LayerSearch.comparedRows)))
-        head = try HeadEvaluation(model)
-        states = try LayerSearch.states(
-            of: model, from: 0, HiddenStates(tokens: self.tokens.tokens, embedding: model.embedding), self.tokens)
-        guard let last = states.last, let last else { throw .calibration(.noRows) }
-        expected = try head.distributions(of: rows, in: last)
+        variants = try VariantDivergence(from: model, tokens: tokens)
     }
 
     /// Changes layers until there are `count` of them, the divergence exceeds `limit`, or no layer is left.
     func grow(to count: Int, limit: Double = .infinity, progress: Compilation.Progress) throws(CompileError) {
-        let layers = model.blocks.count
-        for layer in 0..<layers {
+        for layer in 0..<layerCount {
             alone[layer] = try divergence(adding: layer)?.value
-            progress("choosing layers", 0.5 * Double(layer + 1) / Double(layers))
+            progress("choosing layers", 0.5 * Double(layer + 1) / Double(layerCount))
         }
         var costs = alone
         while steps.count < count, steps.last?.divergence ?? 0 <= limit {
@@ -73,10 +56,8 @@ final class LayerSearch {
             guard let best else { break }
             costs[best.layer] = nil
             steps.append(Step(layer: best.layer, divergence: best.found.value))
-            guard let start = states[best.found.first] else { break }
-            states[best.found.first...] = try LayerSearch.states(
-                of: best.found.model, from: best.found.first, start, tokens)[...]
-            progress("choosing layers", 0.5 + 0.5 * min(1, Double(steps.count) / Double(min(count, layers))))
+            try variants.move(to: best.found.model, from: best.found.first)
+            progress("choosing layers", 0.5 + 0.5 * min(1, Double(steps.count) / Double(min(count, layerCount))))
         }
     }
 
@@ -110,27 +91,9 @@ final class LayerSearch {
     private func divergence(
         adding layer: Int
     ) throws(CompileError) -> (value: Double, model: Model, first: Int)? {
-        guard let (changed, first) = change(Set(steps.map(\.layer)).union([layer]), layer), let start = states[first]
+        guard let (changed, first) = change(Set(steps.map(\.layer)).union([layer]), layer),
+            variants.canBegin(with: first)
         else { return nil }
-        let behind = HiddenStates(copying: start)
-        for layers in changed.evaluationSpans where layers.lowerBound >= first {
-            try behind.advance(through: layers, of: changed, tokens)
-        }
-        return (try head.divergence(of: rows, in: behind, from: expected), changed, first)
-    }
-
-    /// Hidden states before each layer from `first` on, and behind the last one.
-    private static func states(
-        of model: Model, from first: Int, _ start: HiddenStates, _ tokens: CalibrationTokens
-    ) throws(CompileError) -> [HiddenStates?] {
-        var result: [HiddenStates?] = [start]
-        var current = start
-        for span in model.evaluationSpans where span.lowerBound >= first {
-            let next = HiddenStates(copying: current)
-            try next.advance(through: span, of: model, tokens)
-            result += Array(repeating: nil, count: span.count - 1) + [next]
-            current = next
-        }
-        return result
+        return (try variants.divergence(of: changed, from: first), changed, first)
     }
 }

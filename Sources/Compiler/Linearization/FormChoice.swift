@@ -1,78 +1,102 @@
 import Models
 import Passes
 
-/// Which form each layer does best with, by what it costs alone and the state that it takes, and the layers with those forms.
+/// What each of some forms costs in each of some layers, and the forms that do best together.
+///
+/// A form is measured where all other layers have their first one: what a layer reaches matters less or more when those around
+/// it reach less.
 struct FormChoice {
+    /// A layer as it is with one of the forms.
+    private struct Option {
+        let form: LinearForm
+        let block: Block
+        /// What the layer keeps of a sequence as long as the model's context.
+        var bytes = 0
+        /// The divergence of the predictions with it.
+        var cost = 0.0
+    }
+
     /// Tokens that are fitted to before the choice, at the most: the layers that are chosen are fitted to more.
     private static let mostTokens = 8192
 
-    /// Layers that have no form are those that cannot be linearized.
-    private(set) var forms: [Int: LinearForm] = [:]
-    /// The layers as they are with their forms, each fitted by itself.
-    private var blocks: [Int: Block] = [:]
+    /// Layers without an option are those that cannot be linearized.
+    private var options: [Int: [Option]]
 
-    /// Tries every one of `candidates` on every one of `layers`, and takes those that cost least together, for no more state
-    /// than the first candidate takes in all of them. Throws where the text is no good, or a fit is.
+    /// Tries every one of `candidates` on every one of `layers`. Throws where the text is no good, or a fit is.
     init(
         _ candidates: [LinearForm], for layers: some Sequence<Int>, _ trial: LinearizationTrial,
         progress: Compilation.Progress
     ) throws(CompileError) {
-        var options: [Int: [(form: LinearForm, block: Block)]] = [:]
+        var blocks = FormChoice.blocks(candidates, for: layers, of: trial.original)
+        // Alone there is nothing to choose between.
+        let isChoice = candidates.count > 1
+        if isChoice { blocks = try FormChoice.fitted(blocks, trial, alone: false, progress) }
+        options = blocks.mapValues { $0.map { Option(form: $0.form, block: $0.block) } }
+        guard isChoice else { return }
+        let first = trial.original.replacing(options.compactMapValues(\.first?.block))
+        let variants = try VariantDivergence(from: trial.original, base: first, tokens: trial.tokens)
+        for (count, layer) in options.keys.sorted().enumerated() {
+            for (number, option) in (options[layer] ?? []).enumerated() {
+                options[layer]?[number].bytes = trial.original.replacing([layer: option.block]).largestStateBytes
+                options[layer]?[number].cost = try variants.divergence(
+                    of: first.replacing([layer: option.block]), from: layer)
+            }
+            progress("choosing forms", Double(count + 1) / Double(options.count))
+        }
+    }
+
+    /// The forms of some of the layers, all where they are left out, that cost least together, for no more state than the first
+    /// candidate takes in all of them.
+    func forms(of layers: Set<Int>? = nil) -> [Int: LinearForm] {
+        let order = options.keys.sorted().filter { layers?.contains($0) ?? true }
+        let units = order.map { layer in
+            let options = options[layer] ?? []
+            return ByteBudget.Unit(bytes: options.map(\.bytes), costs: options.map(\.cost))
+        }
+        let limit = units.reduce(0) { $0 + ($1.bytes.first ?? 0) }
+        let choice = ByteBudget(units: units).choose(within: limit) ?? units.map { _ in 0 }
+        var chosen: [Int: LinearForm] = [:]
+        for (layer, option) in zip(order, choice) { chosen[layer] = options[layer]?[option].form }
+        return chosen
+    }
+
+    /// The search for layers that cost least in one form.
+    static func search(
+        _ form: LinearForm, _ trial: LinearizationTrial, progress: Compilation.Progress
+    ) throws(CompileError) -> LayerSearch {
+        var blocks = FormChoice.blocks([form], for: trial.original.blocks.indices, of: trial.original)
+        blocks = try fitted(blocks, trial, alone: true, progress)
+        let changed = blocks.compactMapValues(\.first?.block)
+        return try LayerSearch(trial.original, tokens: trial.tokens) { layers, added in
+            guard changed[added] != nil else { return nil }
+            return (trial.original.replacing(changed.filter { layers.contains($0.key) }), added)
+        }
+    }
+
+    /// Layers of a model, each in the forms that it can have.
+    private typealias Blocks = [Int: [(form: LinearForm, block: Block)]]
+
+    private static func blocks(
+        _ candidates: [LinearForm], for layers: some Sequence<Int>, of model: Model
+    ) -> Blocks {
+        var blocks: Blocks = [:]
         for layer in layers {
             for form in candidates {
-                guard let block = try? trial.original.linearized([layer: form]).blocks[layer] else { continue }
-                options[layer, default: []].append((form, block))
+                guard let block = try? model.linearized([layer: form]).blocks[layer] else { continue }
+                blocks[layer, default: []].append((form, block))
             }
         }
-        if trial.method == .fitted {
-            let tokens = trial.tokens.prefix(max(1, FormChoice.mostTokens / trial.tokens.chunkLength))
-            options = try LinearizationRepair(original: trial.original, tokens: tokens)
-                .runAlone(options.mapValues { $0.map(\.form) }, progress: progress)
-        }
-        let order = options.keys.sorted()
-        let choice = try FormChoice.choice(
-            order.compactMap { layer in options[layer].map { (layer, $0) } }, trial, progress)
-        for (layer, option) in zip(order, choice) {
-            guard let chosen = options[layer]?[option] else { continue }
-            (forms[layer], blocks[layer]) = (chosen.form, chosen.block)
-        }
+        return blocks
     }
 
-    /// The search for layers to linearize with these forms.
-    func search(in trial: LinearizationTrial) throws(CompileError) -> LayerSearch {
-        try FormChoice.search(blocks, trial)
-    }
-
-    private static func search(_ blocks: [Int: Block], _ trial: LinearizationTrial) throws(CompileError) -> LayerSearch
-    {
-        try LayerSearch(trial.original, tokens: trial.tokens) { layers, added in
-            guard blocks[added] != nil else { return nil }
-            return (trial.original.replacing(blocks.filter { layers.contains($0.key) }), added)
-        }
-    }
-
-    /// Which of its options each layer takes.
-    private static func choice(
-        _ options: [(layer: Int, forms: [(form: LinearForm, block: Block)])], _ trial: LinearizationTrial,
-        _ progress: Compilation.Progress
-    ) throws(CompileError) -> [Int] {
-        let most = options.map(\.forms.count).max() ?? 0
-        // Alone there is nothing to choose between.
-        guard most > 1 else { return options.map { _ in 0 } }
-        var units = options.map { _ in (bytes: [Int](), costs: [Double]()) }
-        for number in 0..<most {
-            let tried = options.filter { $0.forms.count > number }.map { ($0.layer, $0.forms[number].block) }
-            let search = try search(Dictionary(tried) { first, _ in first }, trial)
-            try search.grow(to: 0) { name, share in progress(name, (Double(number) + share) / Double(most)) }
-            for (index, option) in options.enumerated() where option.forms.count > number {
-                units[index].costs.append(max(0, search.alone[option.layer] ?? .greatestFiniteMagnitude))
-                units[index].bytes.append(
-                    trial.original.replacing([option.layer: option.forms[number].block]).largestStateBytes)
-            }
-        }
-        let budget = ByteBudget(units: units.map { ByteBudget.Unit(bytes: $0.bytes, costs: $0.costs) })
-        let limit = units.reduce(0) { $0 + ($1.bytes.first ?? 0) }
-        return budget.choose(within: limit) ?? options.map { _ in 0 }
+    /// The same, fitted where that is asked for.
+    private static func fitted(
+        _ blocks: Blocks, _ trial: LinearizationTrial, alone: Bool, _ progress: Compilation.Progress
+    ) throws(CompileError) -> Blocks {
+        guard trial.method == .fitted else { return blocks }
+        let tokens = trial.tokens.prefix(max(1, mostTokens / trial.tokens.chunkLength))
+        return try LinearizationRepair(original: trial.original, tokens: tokens)
+            .runEach(blocks.mapValues { $0.map(\.form) }, alone: alone, progress: progress)
     }
 }
 

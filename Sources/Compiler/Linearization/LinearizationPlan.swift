@@ -28,28 +28,24 @@ struct LinearizationPlan {
             original, of: source, method: options.method, tokens: tokens, heldOut: heldOut)
         var search: LayerSearch?
         let found: LinearizationTrial.Result
-        switch (options.choice, forms.first) {
-        case (.layers(let layers), .some(let form)) where forms.count == 1:
-            found = try trial.run(Dictionary(layers.map { ($0, form) }) { first, _ in first }, progress)
-        case (.layers(let layers), _):
-            let choice = try FormChoice(forms, for: layers, trial, progress: progress)
-            found = try trial.run(choice.forms, progress)
-        case (.count(let count), _):
-            let choice = try FormChoice(forms, for: original.blocks.indices, trial, progress: progress)
-            let chosen = try choice.search(in: trial)
+        func choose(for layers: some Sequence<Int>) throws(CompileError) -> FormChoice {
+            try FormChoice(forms, for: layers, trial, progress: progress)
+        }
+        switch options.choice {
+        case .layers(let layers): found = try trial.run(choose(for: layers).forms(), progress)
+        case .count(let count):
+            let chosen = try FormChoice.search(options.form, trial, progress: progress)
             try chosen.grow(to: count, progress: progress)
             search = chosen
-            let layers = chosen.layers(first: count)
-            found = try trial.run(choice.forms.filter { layers.contains($0.key) }, progress)
-        case (.divergence(let limit), _):
-            let choice = try FormChoice(forms, for: original.blocks.indices, trial, progress: progress)
-            let chosen = try choice.search(in: trial)
+            found = try trial.run(choose(for: chosen.layers(first: count)).forms(), progress)
+        case .divergence(let limit):
+            let chosen = try FormChoice.search(options.form, trial, progress: progress)
             try chosen.grow(to: original.blocks.count, limit: LinearizationPlan.followed * limit, progress: progress)
             search = chosen
+            let choice = try choose(for: chosen.layers(first: chosen.steps.count))
             // What was chosen on calibration text has to hold on text that was not seen: the last layers go back.
             found = try LayerSearch.longest(of: chosen.steps.count, within: limit) { count throws(CompileError) in
-                let layers = chosen.layers(first: count)
-                let result = try trial.run(choice.forms.filter { layers.contains($0.key) }, progress)
+                let result = try trial.run(choice.forms(of: chosen.layers(first: count)), progress)
                 return (result, result.measurement.divergence)
             }
         }
@@ -60,7 +56,7 @@ struct LinearizationPlan {
         passReport = PassReport(name: "linearize", summary: LinearizeAttention(report.forms).summary)
     }
 
-    /// The forms that layers can have: refusals of the first one, and of layers, come before minutes are spent; of the others, a
+    /// The forms that layers can have: refusals of the usual one, and of layers, come before minutes are spent; of the others, a
     /// model of short context does not take all.
     private static func forms(
         of options: LinearizationOptions, for original: Model
@@ -71,16 +67,11 @@ struct LinearizationPlan {
         } else if let first = original.blocks.firstIndex(where: \.computesWeights) {
             layers = [first]
         }
-        var forms: [LinearForm] = []
-        for form in options.forms {
-            do throws(CompileError) {
-                _ = try original.linearized(Dictionary(layers.map { ($0, form) }) { first, _ in first })
-                forms.append(form)
-            } catch  where !forms.isEmpty {
-                // There is another form to take.
-            }
+        func linearized(_ form: LinearForm) throws(CompileError) -> Model {
+            try original.linearized(Dictionary(layers.map { ($0, form) }) { first, _ in first })
         }
-        return forms
+        _ = try linearized(options.form)
+        return [options.form] + options.others.filter { (try? linearized($0)) != nil }
     }
 
     /// Sequences several times as long as what the forms reach over, to choose on and to measure on.
@@ -88,7 +79,7 @@ struct LinearizationPlan {
         for model: Model, _ forms: [LinearForm], calibration: String?, tokenizer: [UInt8]
     ) throws(CompileError) -> (calibration: CalibrationTokens, heldOut: CalibrationTokens) {
         let reach = forms.reduce(0) { max($0, $1.reach) }
-        // Of several lengths the first is the middle one, and the longest has to leave something out.
+        // Of several lengths the usual one is first, and the longest has to leave something out.
         let usual = max(4 * min(forms.first?.reach ?? 0, longestChunk), 3 * min(reach, longestChunk) / 2)
         var chunkLength = CalibrationTokens.chunkLength
         while chunkLength < usual, chunkLength < longestChunk { chunkLength *= 2 }

@@ -38,9 +38,10 @@ final class LinearizationRepair {
         return (prefix.changed, outcomes)
     }
 
-    /// Layers, each linearized and fitted as the only one in each of some forms; those whose fit does not converge are left out.
-    func runAlone(
-        _ forms: [Int: [LinearForm]], progress: Compilation.Progress
+    /// Layers, each linearized and fitted in each of some forms, as the only one, or behind those before it in their first
+    /// forms; forms whose fit does not converge are left out.
+    func runEach(
+        _ forms: [Int: [LinearForm]], alone: Bool, progress: Compilation.Progress
     ) throws(CompileError) -> [Int: [(form: LinearForm, block: Block)]] {
         var found: [Int: [(form: LinearForm, block: Block)]] = [:]
         try forEachSpan(to: forms.keys.max(), progress) { layer, span throws(CompileError) in
@@ -57,6 +58,7 @@ final class LinearizationRepair {
             guard !starts.isEmpty else { return }
             let fitted = try fitOutputs(starts, layer, span)
             found[layer] = zip(kept, fitted).map { (form: $0, block: $1.block) }
+            if !alone, let first = fitted.first { prefix.changed.blocks[layer] = first.block }
         }
         return found
     }
