@@ -48,8 +48,8 @@ struct LinearizedLayers {
         }
     }
 
-    /// Adds what the elements of a key say of layers, which rise; `read` returns nil for one that says something else, and adds names of tensors. Nothing
-    /// where the file does not have the key.
+    /// Adds what the elements of a key say of layers, which rise; `read` returns nil for one that says something else, and adds
+    /// names of tensors. Nothing where the file does not have the key.
     private mutating func add(
         _ file: some LinearizedLayersFile, _ key: String, each: String,
         _ read: (_ layer: Int, _ element: JSON, _ tensors: inout Set<String>) throws(CheckpointError) -> LinearizedForm?
@@ -81,8 +81,15 @@ protocol LinearizedLayersFile {
     func value(of key: String) throws(CheckpointError) -> JSON?
     /// A tensor; nil where there is none. Fails where it is no matrix of finite values.
     func matrix(named name: String) throws(CheckpointError) -> FiniteMatrix?
+    /// For errors.
+    var path: String { get }
+}
+
+extension LinearizedLayersFile {
     /// A `damaged` at a key.
-    func error(at key: String, expected: String, found: String) -> CheckpointError
+    func error(at key: String, expected: String, found: String) -> CheckpointError {
+        CheckpointError(.damaged, file: path, at: .key(key), expected: expected, found: found)
+    }
 }
 
 extension AdapterFile: LinearizedLayersFile {
@@ -90,20 +97,12 @@ extension AdapterFile: LinearizedLayersFile {
         guard let text = metadata[key] else { return nil }
         return try JSON(parsing: text.utf8, file: path)
     }
-
-    func error(at key: String, expected: String, found: String) -> CheckpointError {
-        CheckpointError(.damaged, file: path, at: .key(key), expected: expected, found: found)
-    }
 }
 
 extension Checkpoint: LinearizedLayersFile {
     func value(of key: String) -> JSON? {
         guard case .huggingFace(let files) = metadata, let value = files.config[key], !value.isNull else { return nil }
         return value
-    }
-
-    func error(at key: String, expected: String, found: String) -> CheckpointError {
-        CheckpointError(.damaged, file: path, at: .key(key), expected: expected, found: found)
     }
 }
 

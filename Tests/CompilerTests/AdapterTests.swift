@@ -25,21 +25,13 @@ private struct AdapterBuilder {
 
     /// Calls `body` with the file's path.
     func withFile<Result>(_ body: (String) throws -> Result) throws -> Result {
-        var header: [String: Any] = metadata.isEmpty ? [:] : ["__metadata__": metadata]
-        var data = Data()
-        for matrix in matrices {
-            let count = matrix.shape.reduce(1, *)
-            header[matrix.name] = [
-                "dtype": "F32", "shape": matrix.shape, "data_offsets": [data.count, data.count + 4 * count],
-            ]
-            for index in 0..<count {
-                withUnsafeBytes(of: matrix.value(index).bitPattern.littleEndian) { data.append(contentsOf: $0) }
-            }
+        let tensors = matrices.map { matrix in
+            let values = (0..<matrix.shape.reduce(1, *)).map(matrix.value)
+            return (matrix.name, "F32", matrix.shape, values.withUnsafeBytes { Data($0) })
         }
-        let text = try JSONSerialization.data(withJSONObject: header)
         let url = FileManager.default.temporaryDirectory.appending(path: "lathe-test-\(UUID().uuidString).safetensors")
         defer { try? FileManager.default.removeItem(at: url) }
-        try (withUnsafeBytes(of: UInt64(text.count).littleEndian) { Data($0) } + text + data).write(to: url)
+        try SafetensorsImage.data(tensors, metadata: metadata).write(to: url)
         return try body(url.path)
     }
 }
@@ -77,21 +69,13 @@ struct AdapterTests {
         let folder = TestModel.resource("linear_attention")
         let adapter = try Adapter(folder + "/adapter.safetensors")
         #expect(adapter.linearized.keys.sorted() == Array(0..<6))
-        struct Golden: Decodable { let tokens: [UInt32] }
-        let tokens = try JSONDecoder().decode(
-            Golden.self, from: Data(contentsOf: URL(filePath: folder + "/golden.json"))
-        ).tokens
-        let expected = try Data(contentsOf: URL(filePath: folder + "/golden.bin")).withUnsafeBytes { bytes in
-            (0..<bytes.count / 8).map { bytes.loadUnaligned(fromByteOffset: $0 * 8, as: Double.self) }
-        }
+        let golden = try LinearAttentionGolden()
         let model = try TestModel(TestModel.resource("shared_attention"), precision: .f32, maximumRows: 16) { model in
             model = try LinearizeAttention(adapter.linearized).apply(to: model).model
             try model.apply(adapter)
         }
         for chunk in [1, 16] {
-            let logits = try model.logits(of: tokens, chunk: chunk).flatMap { $0 }
-            #expect(logits.count == expected.count)
-            #expect(zip(logits, expected).reduce(0.0) { max($0, abs(Double($1.0) - $1.1)) } < 1e-4)
+            try golden.expect(model, chunk: chunk)
         }
     }
 

@@ -25,7 +25,7 @@ class Window:
         rows = torch.arange(positions).view(-1, frame)
         first = (rows // block * block + block - length).clamp(min=0)
         # Frames before a row's own that it sees of.
-        self.before = min(-(-(length - 1) // frame), len(rows) - 1)
+        self.before = min(-(-(length - block) // frame), len(rows) - 1)
         seen = rows[:, :1] + torch.arange(-self.before * frame, frame)[None]
         visible = (seen[:, None] >= first[..., None]) & (seen[:, None] <= rows[..., None])
         visible = torch.cat((torch.arange(sinks) < first[..., None], visible), -1)

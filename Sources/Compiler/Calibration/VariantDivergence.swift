@@ -33,7 +33,7 @@ final class VariantDivergence {
     /// Whether variants can begin with a layer: it uses no other one's attention weights.
     func canBegin(with layer: Int) -> Bool { states[layer] != nil }
 
-    /// The mean divergence of a model that is as the base before layer `first`, in nats.
+    /// The mean divergence of a model that is as the base before layer `first`, or behind all of them, in nats.
     func divergence(of model: Model, from first: Int) throws(CompileError) -> Double {
         guard let start = states[first] else { throw .calibration(.noRows) }
         let behind = HiddenStates(copying: start)

@@ -35,11 +35,13 @@ struct FormChoice {
         guard isChoice else { return }
         let first = trial.original.replacing(options.compactMapValues(\.first?.block))
         let variants = try VariantDivergence(from: trial.original, base: first, tokens: trial.tokens)
+        let usual = try variants.divergence(of: first, from: first.blocks.count)
         for (count, layer) in options.keys.sorted().enumerated() {
             for (number, option) in (options[layer] ?? []).enumerated() {
                 options[layer]?[number].bytes = trial.original.replacing([layer: option.block]).largestStateBytes
-                options[layer]?[number].cost = try variants.divergence(
-                    of: first.replacing([layer: option.block]), from: layer)
+                let model = first.replacing([layer: option.block])
+                options[layer]?[number].cost =
+                    number == 0 ? usual : try variants.divergence(of: model, from: layer)
             }
             progress("choosing forms", Double(count + 1) / Double(options.count))
         }
