@@ -20,7 +20,7 @@ BENCH_OPTIONS ?=
 RELOCATIONS := $(shell getconf GNU_LIBC_VERSION | awk '$$2 >= 2.36 { \
 	print "-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs" }')
 
-.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality bench-packings bench-sharing bench-linearize
+.PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality bench-packings bench-sharing bench-linearize bench-drafting
 .PHONY: distill-sharing distill-linear setup model eval-text clean FORCE
 .DEFAULT_GOAL := build
 
@@ -75,6 +75,11 @@ bench-sharing: $(LATHE) $(MODEL) $(EVAL_TEXT)
 bench-linearize: $(LATHE) $(MODEL) $(EVAL_TEXT) $(TRAINING_TEXT)
 	python3 scripts/bench_linearize.py --lathe $(LATHE) --source $(MODEL) --text $(EVAL_TEXT) --calibration $(TRAINING_TEXT) \
 		$(BENCH_OPTIONS)
+
+# Several tokens a step: what drafting gives for prompts of four kinds. The plan has integer weights, as plans for use do.
+bench-drafting: $(LATHE) $(MODEL) $(EVAL_TEXT)
+	$(LATHE) compile $(MODEL) -o .models/drafting.plan --weights w8
+	python3 scripts/bench_drafting.py --lathe $(LATHE) --plan .models/drafting.plan --text $(EVAL_TEXT) $(BENCH_OPTIONS)
 
 # Distils a model with shared attention into an adapter, half an hour and more of 2 cores: RECEIVERS="15,25,27,29" DISTILL_OPTIONS="--steps
 # 900". Takes PyTorch from PyPI, 6 GB in .venv-train.

@@ -1,28 +1,24 @@
+import CSystem
 import Plans
 import Runtime
 import Tokenization
 
-/// Continues a prompt token by token.
-public struct Generation {
-    /// Why a generation ended.
-    public enum Finish: Sendable, Equatable {
-        /// As many tokens as were asked for.
-        case length
-        /// The model produced this end-of-generation token.
-        case endOfGeneration(UInt32)
-        /// No further position fits into the session.
-        case contextFull
-    }
-
+/// Continues a prompt. Each step evaluates the last token and what a drafter guesses behind it; the guesses that are what
+/// would have been chosen anyway are kept. Rows have the same bits beside others as alone, and each token is chosen from its
+/// row's logits as without guesses, from the same place of the random stream: the text does not depend on the drafter.
+public struct Generation<Guesses: Drafter> {
     public let session: Session
     private var sampler: Sampler
+    private var drafter: Guesses
     /// Of all logits that tokens were chosen from; nil unless it was asked for.
     public private(set) var digest: LogitsDigest?
+    public private(set) var statistics = DraftStatistics()
     /// Chosen, but not yet evaluated.
     private var pending: UInt32?
 
-    public init(session: Session, sampling: SamplingOptions, digestsLogits: Bool = false) {
+    public init(session: Session, sampling: SamplingOptions, drafter: Guesses, digestsLogits: Bool = false) {
         self.session = session
+        self.drafter = drafter
         digest = digestsLogits ? LogitsDigest() : nil
         sampler = Sampler(sampling)
     }
@@ -36,9 +32,15 @@ public struct Generation {
         var start = 0
         while start < tokens.count {
             let end = min(start + chunk, tokens.count)
-            try step(tokens[start..<end], chooses: end == tokens.count)
+            try session.evaluate(Row.chain(tokens[start..<end], after: session.committed))
+            if end == tokens.count {
+                let row = end - start - 1
+                pending = choose(from: try predictions(of: [row]), row: 0)
+            }
+            try session.commit(Array(0..<end - start))
             start = end
         }
+        for token in tokens { drafter.append(token) }
     }
 
     /// Produces up to `limit` tokens (no limit when nil), giving each to `emit`, which may end the generation by
@@ -47,31 +49,118 @@ public struct Generation {
         limit: Int?, tokenizer: Tokenizer, ignoresEnd: Bool = false, emit: (UInt32) -> Bool
     ) throws(RuntimeError) -> Finish {
         var produced = 0
-        while limit.map({ produced < $0 }) ?? true {
-            guard let token = pending else { return .length }
-            if !ignoresEnd, tokenizer.isEndOfGeneration(token) { return .endOfGeneration(token) }
+        var finish: Finish? = limit == 0 ? .length : nil
+        // Whether the generation goes on behind a token that was chosen.
+        func take(_ token: UInt32) -> Bool {
+            if !ignoresEnd, tokenizer.isEndOfGeneration(token) {
+                finish = .endOfGeneration(token)
+                return false
+            }
             produced += 1
-            guard emit(token) else { return .length }
-            if produced == limit { return .length }
+            if !emit(token) || produced == limit { finish = .length }
+            return finish == nil
+        }
+        while finish == nil, let token = pending, take(token) {
             guard session.committed < session.capacity else { return .contextFull }
-            try step([token], chooses: true)
+            try advance(behind: token, most: limit.map { $0 - produced } ?? Int.max, take)
         }
-        return .length
+        return finish ?? .length
     }
 
-    /// The token that follows a row of the last step.
-    private mutating func choose(row: Int) throws(RuntimeError) -> UInt32? {
+    /// Evaluates a token and a draft behind it, keeps what of the draft is chosen, as long as `take` goes on behind it, and
+    /// leaves the token that is chosen last pending: at most `most` tokens are chosen.
+    private mutating func advance(
+        behind token: UInt32, most: Int, _ take: (UInt32) -> Bool
+    ) throws(RuntimeError) {
+        let program = session.engine.plan.program
+        let begin = lathe_seconds()
+        drafter.append(token)
+        let rows = min(program.maximumRows, session.capacity - session.committed)
+        let draft = drafter.draft(tokens: min(program.maximumOutputs, rows, most) - 1, rows: rows - 1)
+        let drafted = lathe_seconds()
+        for (index, embedding) in draft.embeddings.enumerated() { try session.setEmbedding(index, to: embedding) }
+        try session.evaluate(draft.rows(after: token, at: session.committed))
+        // The head reads all of its weights whenever it runs: masks are asked with the tokens if there is room for all of them.
+        let asked = draft.tree.count + 1 + draft.maskCount
+        let asksAll = asked <= program.maximumOutputs
+        let predictions = try predictions(of: Array(0..<(asksAll ? asked : draft.tree.count + 1)))
+        var accepted: [Int] = []
+        var next = choose(from: predictions, row: 0)
+        while let token = next, let node = draft.tree.node(of: token, after: accepted.last), take(token) {
+            accepted.append(node)
+            next = choose(from: predictions, row: node + 1)
+        }
+        pending = next
+        let candidates = predictions.candidates(count: drafter.candidateCount)
+        let masks = draft.maskRows(behind: accepted.last).prefix(program.maximumOutputs)
+        let foreseen =
+            asksAll || masks.isEmpty
+            ? masks.map { candidates[$0] } : try session.mostLikely(max(1, drafter.candidateCount), of: Array(masks))
+        try session.commit([0] + accepted.map { $0 + 1 })
+        let evaluated = lathe_seconds()
+        drafter.learn(
+            from: VerifiedStep(
+                draft: draft, accepted: accepted, candidates: Array(candidates.prefix(draft.tree.count + 1)),
+                foreseen: foreseen, seconds: evaluated - drafted))
+        for node in accepted { drafter.append(draft.tree.tokens[node]) }
+        statistics.add(draft, accepted: accepted.count)
+        let end = lathe_seconds()
+        statistics.verifySeconds += evaluated - drafted
+        statistics.draftSeconds += drafted - begin + (end - evaluated)
+    }
+
+    /// What the head says of rows of the last step; valid until the next one.
+    private func predictions(of rows: [Int]) throws(RuntimeError) -> Predictions {
         if digest == nil, let count = sampler.candidateCount {
-            return sampler.choose(from: try session.mostLikely(count, of: [row]).first ?? [])
+            return .candidates(try session.mostLikely(max(count, drafter.candidateCount), of: rows))
         }
-        guard let logits = try session.logits(of: [row]).row(0) else { return nil }
-        digest?.append(logits)
-        return sampler.sample(logits)
+        return .logits(try session.logits(of: rows))
     }
 
-    private mutating func step(_ tokens: some Collection<UInt32>, chooses: Bool) throws(RuntimeError) {
-        try session.evaluate(Row.chain(tokens, after: session.committed))
-        if chooses { pending = try choose(row: tokens.count - 1) }
-        try session.commit(Array(0..<tokens.count))
+    /// The token that follows a row.
+    private mutating func choose(from predictions: Predictions, row: Int) -> UInt32? {
+        switch predictions {
+        case .candidates(let candidates):
+            return sampler.choose(from: Array(candidates[row].prefix(sampler.candidateCount ?? Int.max)))
+        case .logits(let logits):
+            guard let logits = logits.row(row) else { return nil }
+            digest?.append(logits)
+            return sampler.sample(logits)
+        }
+    }
+}
+
+extension Generation where Guesses == NoDrafter {
+    /// One token a step.
+    public init(session: Session, sampling: SamplingOptions, digestsLogits: Bool = false) {
+        self.init(session: session, sampling: sampling, drafter: NoDrafter(), digestsLogits: digestsLogits)
+    }
+}
+
+/// Why a generation ended.
+public enum Finish: Sendable, Equatable {
+    /// As many tokens as were asked for.
+    case length
+    /// The model produced this end-of-generation token.
+    case endOfGeneration(UInt32)
+    /// No further position fits into the session.
+    case contextFull
+}
+
+/// What tokens are chosen from, row by row: the most likely ones in order, or all logits.
+private enum Predictions {
+    case candidates([[Candidate]])
+    case logits(Logits)
+
+    /// The `count` most likely tokens of each row; none where `count` is 0.
+    func candidates(count: Int) -> [[Candidate]] {
+        switch self {
+        case .candidates(let candidates): return candidates.map { Array($0.prefix(count)) }
+        case .logits(let logits):
+            guard count > 0 else { return Array(repeating: [], count: logits.rowCount) }
+            return (0..<logits.rowCount).map { row in
+                logits.row(row).map { Sampler.mostLikely($0, count: count) } ?? []
+            }
+        }
     }
 }

@@ -105,6 +105,18 @@ public final class Engine: @unchecked Sendable {
         return width
     }
 
+    /// A token's embedding, as it enters the first layer; nil where there is no such token.
+    public func embedding(of token: UInt32) -> [Float]? {
+        for case .embed(let table, let first, _) in program.body {
+            guard let table = matrix(table), (first..<first + table.rows).contains(Int(token)) else { continue }
+            return [Float](unsafeUninitializedCapacity: table.columns) { values, count in
+                if let base = values.baseAddress { table.unpack(row: Int(token) - first, into: base) }
+                count = table.columns
+            }
+        }
+        return nil
+    }
+
     /// The values of a vector tensor, or nil for an operand that is left out.
     func vector(_ index: TensorIndex?) -> UnsafePointer<Float>? {
         guard let index, let base = plan.weights.baseAddress else { return nil }
@@ -117,6 +129,11 @@ public final class Engine: @unchecked Sendable {
         let rows: Int
         let columns: Int
         let bytes: UnsafePointer<UInt8>
+
+        /// Writes a row's values.
+        func unpack(row: Int, into values: UnsafeMutablePointer<Float>) {
+            lathe_unpack_row(packing.kernelPacking, packing.groupColumns, bytes, columns, row, values)
+        }
 
         /// Bytes of 16 rows.
         var tileBytes: Int { lathe_tile_bytes(packing.kernelPacking, packing.groupColumns, columns) }

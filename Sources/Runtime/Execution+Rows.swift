@@ -11,9 +11,7 @@ extension Execution {
             switch session.step.rows[row].input {
             case .token(let token):
                 guard tokens.contains(Int(token)) else { return }
-                lathe_unpack_row(
-                    table.packing.kernelPacking, table.packing.groupColumns, table.bytes, table.columns,
-                    Int(token) - first, destination)
+                table.unpack(row: Int(token) - first, into: destination)
             case .embedding(let index):
                 // One of the embedding's tables stands for all of them.
                 guard first == 0 else { return }

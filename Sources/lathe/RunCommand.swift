@@ -54,6 +54,9 @@ struct RunCommand: ParsableCommand {
     @Flag(help: "Report a digest of all logits; equal digests mean equal bits.")
     var digest = false
 
+    @Option(help: "How tokens are guessed, to be verified several at once; the text stays the same.")
+    var draft: DraftArgument = .off
+
     @OptionGroup var prompt: TextArguments
     @OptionGroup var sampling: SamplingArguments
     @OptionGroup var engine: EngineOptions
@@ -68,35 +71,39 @@ struct RunCommand: ParsableCommand {
     func run() throws {
         try reportingFailures {
             let loaded = try LoadedPlan(path: plan, options: engine)
-            let tokenizer = loaded.tokenizer
-            let tokens = tokenizer.encode(try prompt.bytes(), addSpecial: true, parseSpecial: true)
+            let tokens = loaded.tokenizer.encode(try prompt.bytes(), addSpecial: true, parseSpecial: true)
             guard !tokens.isEmpty else {
                 throw Failure(cause: "the prompt has no tokens", remedy: "give some text with -p", exitCode: 64)
             }
-            let session = try loaded.engine.makeSession(
-                contextLength: contextLength, cache: cache.kvCache?.element)
-            var generation = Generation(session: session, sampling: sampling.options, digestsLogits: digest)
-            Interruption.endsGeneration()
-
-            let start = ContinuousClock.now
-            try generation.prefill(tokens)
-            let prefilled = ContinuousClock.now
-            var produced: [UInt32] = []
-            var text: [UInt8] = []
-            var stream = TextStream(tokenizer)
-            _ = try generation.generate(limit: count, tokenizer: tokenizer, ignoresEnd: ignoreEos) { token in
-                produced.append(token)
-                emit(stream.append(token), into: &text)
-                return !Interruption.wasAsked
-            }
-            emit(stream.finish(), into: &text)
-            let end = ContinuousClock.now
-            report(
-                loaded, promptCount: tokens.count, produced: produced, text: text,
-                digest: generation.digest.map { String(decoding: $0.text, as: UTF8.self) },
-                prefillSeconds: (prefilled - start).inSeconds, decodeSeconds: (end - prefilled).inSeconds)
+            try run(tokens, loaded: loaded, drafter: draft.drafter(engine: loaded.engine))
             if Interruption.wasAsked { throw ExitCode(130) }
         }
+    }
+
+    private func run(_ tokens: [UInt32], loaded: LoadedPlan, drafter: some Drafter) throws {
+        let session = try loaded.engine.makeSession(contextLength: contextLength, cache: cache.kvCache?.element)
+        var generation = Generation(
+            session: session, sampling: sampling.options, drafter: drafter, digestsLogits: digest)
+        Interruption.endsGeneration()
+
+        let start = ContinuousClock.now
+        try generation.prefill(tokens)
+        let prefilled = ContinuousClock.now
+        var produced: [UInt32] = []
+        var text: [UInt8] = []
+        var stream = TextStream(loaded.tokenizer)
+        _ = try generation.generate(limit: count, tokenizer: loaded.tokenizer, ignoresEnd: ignoreEos) { token in
+            produced.append(token)
+            emit(stream.append(token), into: &text)
+            return !Interruption.wasAsked
+        }
+        emit(stream.finish(), into: &text)
+        let end = ContinuousClock.now
+        report(
+            loaded, promptCount: tokens.count, produced: produced, text: text,
+            digest: generation.digest.map { String(decoding: $0.text, as: UTF8.self) },
+            prefillSeconds: (prefilled - start).inSeconds, decodeSeconds: (end - prefilled).inSeconds,
+            drafts: generation.statistics)
     }
 
     private func emit(_ bytes: [UInt8], into text: inout [UInt8]) {
@@ -105,7 +112,7 @@ struct RunCommand: ParsableCommand {
 
     private func report(
         _ loaded: LoadedPlan, promptCount: Int, produced: [UInt32], text: [UInt8], digest: String?,
-        prefillSeconds: Double, decodeSeconds: Double
+        prefillSeconds: Double, decodeSeconds: Double, drafts: DraftStatistics
     ) {
         let prefillRate = Double(promptCount) / max(prefillSeconds, 1e-9)
         // The first token comes with the prompt, so it is not part of the decoding time.
@@ -116,9 +123,10 @@ struct RunCommand: ParsableCommand {
                 ("text", .text(text)), ("tokens", .array(produced.map { .count(Int($0)) })),
                 ("prompt_tokens", .count(promptCount)), ("load_seconds", .number(loaded.seconds)),
                 ("prefill_tokens_per_second", .number(prefillRate)),
-                ("decode_tokens_per_second", .number(decodeRate)), ("tokens_per_step", .number(1)),
+                ("decode_tokens_per_second", .number(decodeRate)), ("tokens_per_step", .number(drafts.tokensPerStep)),
                 ("peak_rss_bytes", .count(ProcessMemory.peakBytes)),
             ]
+            if draft != .off { members.append(("draft", DraftReport.json(drafts))) }
             if let digest { members.append(("logits_digest", .string(digest))) }
             return Terminal.json(.members(members))
         }
@@ -129,6 +137,7 @@ struct RunCommand: ParsableCommand {
             "load \((loaded.seconds * 1000).formatted(digits: 1)) ms | "
                 + "prefill \(promptCount) tokens, \(prefillRate.formatted(digits: 1)) tokens/s | "
                 + "decode \(produced.count) tokens, \(decodeRate.formatted(digits: 1)) tokens/s | "
+                + (draft == .off ? "" : DraftReport.text(drafts) + " | ")
                 + "peak memory \(ProcessMemory.peakBytes / 1_000_000) MB")
     }
 }

@@ -73,6 +73,37 @@ struct ProductTests {
         }
     }
 
+    @Test("drafting changes nothing but the statistics", arguments: ["auto", "lookup", "recycle", "space"])
+    func draft(_ kind: String) throws {
+        try withFolder { folder in
+            let plan = folder + "/tiny.plan"
+            try write(try Fixtures.planBytes(), to: plan)
+            for sampling in [[], ["--temp", "1", "--seed", "3"]] {
+                let arguments = ["run", plan, "-p", "hi", "-n", "24", "--ignore-eos", "--digest"] + sampling
+                let plain = try LatheProcess.run(LatheProcess.binary, arguments)
+                let drafted = try LatheProcess.run(LatheProcess.binary, arguments + ["--draft", kind])
+                #expect(plain.exitCode == 0 && drafted.exitCode == 0, "\(drafted.errors)")
+                #expect(drafted.output == plain.output)
+                let line = try #require(drafted.errors.split(separator: "\n").first { $0.hasPrefix("logits") })
+                #expect(plain.errors.contains(line))
+                #expect(drafted.errors.contains("tokens a step") && !plain.errors.contains("tokens a step"))
+                let json = try LatheProcess.run(LatheProcess.binary, arguments + ["--draft", kind, "--json"])
+                let object = try JSONSerialization.jsonObject(with: Data(json.output)) as? [String: Any]
+                let draft = try #require(object?["draft"] as? [String: Any])
+                #expect(
+                    Set(draft.keys) == [
+                        "steps", "drafted_tokens", "accepted_tokens", "mask_rows", "positions", "draft_seconds",
+                        "verify_seconds",
+                    ])
+                let steps = try #require(draft["steps"] as? Int)
+                let accepted = try #require(draft["accepted_tokens"] as? Int)
+                // The first token comes with the prompt.
+                #expect(steps + accepted == 23)
+                #expect(object?["tokens_per_step"] as? Double ?? 0 >= 1)
+            }
+        }
+    }
+
     @Test("verify tells ok and the digest that inspect shows")
     func verify() throws {
         try withFolder { folder in
