@@ -49,6 +49,7 @@ OPCODES = {
     4: ("quantize", [("input", "b"), ("output", "b")]),
     5: ("multiply", [("input", "b"), ("weight", "t"), ("bias", "o"), ("output", "b"), ("column", "n"),
                    ("accumulate", "n")]),
+    14: ("multiply_masks", [("input", "b"), ("weight", "t"), ("output", "b"), ("accumulate", "n")]),
     8: ("gate", [("input", "b"), ("output", "b")]),
     9: ("select_rows", [("input", "b"), ("output", "b")]),
     10: ("attend", [("projected", "b"), ("rotary", "b"), ("state", "s"), ("query_heads", "n"), ("query_norm", "o"),
@@ -232,6 +233,12 @@ def check_embeddings(body, tensors, vocabulary):
         is_next = instruction["name"] == "embed" and end < vocabulary and instruction["output"] == output
         require(is_next or end == vocabulary, f"instruction {index}: the embedding before it ends at token {end}")
         if instruction["name"] != "embed":
+            output = None
+            continue
+        if end == vocabulary and instruction["output"] == output and instruction["first"] == vocabulary:
+            rows = tensors[instruction["table"]]["rows"]
+            require(rows <= 16, f"instruction {index}: masks in {rows} places")
+            output = None
             continue
         output, start = instruction["output"], end if is_next else 0
         require(instruction["first"] == start, f"instruction {index}: the table does not begin at token {start}")

@@ -56,6 +56,15 @@ public struct Compilation: Sendable {
             reports.append(plan.passReport)
             linearizationReport = plan.report
         }
+        if let path = options.masks {
+            let masks = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in try MaskAdapter(path) }
+            shared = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in
+                var model = shared
+                try model.apply(masks)
+                return model
+            }
+            reports.append(PassReport(name: "masks", summary: masks.summary))
+        }
         let folding = FoldNorms(widensMatrices: options.precision == .f32).apply(to: shared)
         let model = folding.model
         reports.append(folding.report)

@@ -13,19 +13,22 @@ public struct CompileOptions: Sendable, Equatable {
     public var sharing: SharingOptions?
     /// Layers whose state is not to grow with the sequence; nil for none.
     public var linearization: LinearizationOptions?
+    /// A file of masks for the model as the passes leave it (formats/space.md); nil for none.
+    public var masks: String?
     /// A file of plain text to calibrate with; nil for the built-in text.
     public var calibration: String?
 
     public init(
         precision: WeightPrecision = .keep, quantization: QuantizationOptions? = nil,
         adapter: String? = nil, sharing: SharingOptions? = nil, linearization: LinearizationOptions? = nil,
-        calibration: String? = nil
+        masks: String? = nil, calibration: String? = nil
     ) {
         self.precision = precision
         self.quantization = quantization
         self.adapter = adapter
         self.sharing = sharing
         self.linearization = linearization
+        self.masks = masks
         self.calibration = calibration
     }
 }

@@ -6,6 +6,8 @@ public enum MaskSource {
     case token(UInt32)
     /// The mean of what came before, for a model that was not trained for it.
     case mean(MeanEmbedding)
+    /// The plan's own masks (`Engine.maskCount` places).
+    case trained(places: Int)
 }
 
 /// The mean embedding of a prompt's tokens, drawn towards each token that follows.

@@ -148,13 +148,14 @@ extension TreeDrafter {
     /// Adds masks behind the nodes where the sequence is likely to end, as long as they bring more than they cost.
     private func addMasks(to draft: inout Draft, rows: Int) {
         guard let masks else { return }
-        let input: Row.Input
+        let inputs: [Row.Input]
         switch masks {
-        case .token(let token): input = .token(token)
+        case .token(let token): inputs = Array(repeating: .token(token), count: TreeDrafter.mostMasks)
+        case .trained(let places): inputs = (0..<min(places, TreeDrafter.mostMasks)).map { .mask($0) }
         case .mean(let embedding):
             guard !embedding.values.isEmpty else { return }
             draft.embeddings = [embedding.values]
-            input = .embedding(0)
+            inputs = Array(repeating: .embedding(0), count: TreeDrafter.mostMasks)
         }
         // That the sequence ends at a node: behind the last token at first.
         var ends = [Float(1)] + guesses.map(\.probability)
@@ -164,7 +165,7 @@ extension TreeDrafter {
         var used = guesses.count + 1
         while used - guesses.count - 1 < rows {
             var best: (group: Int, gain: Double)?
-            for group in ends.indices where lengths[group] < TreeDrafter.mostMasks {
+            for group in ends.indices where lengths[group] < inputs.count {
                 let gain = Double(max(0, ends[group]) * rates.maskGains[lengths[group]].estimate)
                 if gain > best?.gain ?? 0 { best = (group, gain) }
             }
@@ -178,7 +179,7 @@ extension TreeDrafter {
         }
         for (group, length) in lengths.enumerated() where length > 0 {
             draft.masks.append(
-                MaskGroup(node: group == 0 ? nil : group - 1, inputs: Array(repeating: input, count: length)))
+                MaskGroup(node: group == 0 ? nil : group - 1, inputs: Array(inputs.prefix(length))))
         }
     }
 

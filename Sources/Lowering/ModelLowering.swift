@@ -38,6 +38,10 @@ public struct ModelLowering: Sendable {
         for (table, tokens) in zip(embedding, pieces.ranges) {
             builder.append(.embed(table: table.tensor, first: tokens.lowerBound, output: hidden))
         }
+        if let masks = model.maskEmbedding {
+            let table = try builder.matrix("masks.embedding", .float16, stack: [masks])
+            builder.append(.embed(table: table, first: model.vocabularySize, output: hidden))
+        }
         builder.append(.rotaryTable(frequencies: frequencies, factor: model.rotary.factor, output: rotary))
         var residual = hidden
         var donor: Donor?
@@ -271,6 +275,13 @@ public struct ModelLowering: Sendable {
                     accumulate: false))
             column += stream.matrices.reduce(0) { $0 + $1.weight.rows }
         }
+        for element in [Buffer.Element.float32, .quantized] {
+            guard let normalized = inputs[element] else { continue }
+            try addMaskChanges(
+                of: matrices, input: normalized, element: element, output: output, name: "\(name).\(outputName)",
+                into: &builder)
+            break
+        }
         return output
     }
 
@@ -301,6 +312,8 @@ public struct ModelLowering: Sendable {
         let bias = try builder.vector("\(name).bias", matrix.bias?.values())
         builder.append(
             .multiply(input: input, weight: weight, bias: bias, output: hidden, column: 0, accumulate: true))
+        try addMaskChanges(
+            of: [matrix], input: input, element: element(for: packing), output: hidden, name: name, into: &builder)
     }
 
     private func element(for packing: Packing) -> Buffer.Element { packing.isFloat ? .float32 : .quantized }

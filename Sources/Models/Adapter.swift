@@ -31,7 +31,7 @@ public struct Adapter: Sendable {
     /// What becomes of the attention of layers, by layer.
     public let linearized: [Int: LinearizedForm]
     let entries: [Entry]
-    private let file: AdapterFile
+    let file: AdapterFile
 
     private static let sharing = "shared_attention"
     private static let parts: [TensorNames.Part] = [.query, .key, .value, .attentionOutput, .gate, .up, .down]
@@ -60,10 +60,6 @@ public struct Adapter: Sendable {
         return "\(added) matrices changed by one of low rank, \(entries.count - added) replaced"
     }
 
-    func error(_ entry: Entry, expected: String, found: String) -> CheckpointError {
-        file.error(.damaged, entry.tensor, expected: expected, found: found)
-    }
-
     private static func receivers(_ file: AdapterFile) throws(CheckpointError) -> [Receiver] {
         guard let value = try file.value(of: sharing) else { return [] }
         func damaged(_ found: String) -> CheckpointError {
@@ -84,7 +80,7 @@ public struct Adapter: Sendable {
         return receivers
     }
 
-    private static func entries(
+    static func entries(
         _ file: AdapterFile, besides others: Set<String>
     ) throws(CheckpointError) -> [Entry] {
         let names = TensorNames(isGGUF: false)

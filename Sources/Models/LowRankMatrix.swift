@@ -17,6 +17,14 @@ public struct LowRankMatrix: Sendable, Equatable {
         (self.a, self.b) = (a.values, b.values)
     }
 
+    /// A and B as matrices of their own.
+    func factors(name: String) -> (a: FittedMatrix, b: FittedMatrix) {
+        (
+            FittedMatrix(name: name + ".lora_A", rows: rank, columns: columns, values: a),
+            FittedMatrix(name: name + ".lora_B", rows: rows, columns: rank, values: b)
+        )
+    }
+
     /// Adds row `row` to `destination`, which holds `columns` floats: one term of the rank after the other, each product
     /// and each sum rounded, so that every machine finds the same values.
     func add(row: Int, to destination: UnsafeMutableBufferPointer<Float>) {

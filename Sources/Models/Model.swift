@@ -13,6 +13,9 @@ public struct Model: Sendable {
     public var finalNorm: Norm
     /// `vocabularySize` x `hiddenSize`; the embedding itself where the two are tied.
     public var head: Weight
+    /// What enters the first layer in the places of tokens that are not known yet, a row for each place of a group of masks;
+    /// nil where the model knows no masks of its own.
+    public var maskEmbedding: Weight?
 
     public init(
         architecture: String, vocabularySize: Int, hiddenSize: Int, contextLength: Int, embedding: Weight,
@@ -152,10 +155,25 @@ public struct Linear: Sendable {
     public var weight: Weight
     /// One value an output.
     public var bias: Weight?
+    /// What is added to W where the row is a mask.
+    public var maskChange: MaskChange?
 
     public init(weight: Weight, bias: Weight? = nil) {
         self.weight = weight
         self.bias = bias
+    }
+}
+
+/// A matrix of low rank, B A, that acts on rows of masks alone.
+public struct MaskChange: Sendable {
+    /// A: rank x inputs.
+    public var down: Weight
+    /// B: outputs x rank.
+    public var up: Weight
+
+    public init(down: Weight, up: Weight) {
+        self.down = down
+        self.up = up
     }
 }
 

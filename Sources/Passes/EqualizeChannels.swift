@@ -51,8 +51,8 @@ public struct EqualizeChannels: Sendable {
         switch block.mixer {
         case .attention(var attention):
             if let projection = factors.projection {
-                multiplyColumns(&attention.query, by: projection)
-                multiplyColumns(&attention.key, by: projection)
+                attention.query.scaleColumns(by: projection)
+                attention.key.scaleColumns(by: projection)
             }
             let channels = attention.valueChannels
             apply(factors, norm: &block.mixerNorm, value: &attention.value, output: &attention.output, channels)
@@ -66,12 +66,12 @@ public struct EqualizeChannels: Sendable {
         case .gated(var gate, var up, var down):
             if let factors = factors.gateUp {
                 divide(&block.feedForwardNorm, by: factors)
-                multiplyColumns(&gate, by: factors)
-                multiplyColumns(&up, by: factors)
+                gate.scaleColumns(by: factors)
+                up.scaleColumns(by: factors)
             }
             if let factors = factors.down {
-                divideRows(&up, by: factors)
-                multiplyColumns(&down, by: factors)
+                up.scaleRows(by: factors.map { 1 / $0 })
+                down.scaleColumns(by: factors)
             }
             block.feedForward = .gated(gate: gate, up: up, down: down)
         }
@@ -83,26 +83,16 @@ public struct EqualizeChannels: Sendable {
     ) {
         if let projection = factors.projection {
             divide(&norm, by: projection)
-            multiplyColumns(&value, by: projection)
+            value.scaleColumns(by: projection)
         }
         if let factors = factors.attentionOutput {
-            divideRows(&value, by: factors)
-            multiplyColumns(&output, by: channels.map { factors[$0] })
+            value.scaleRows(by: factors.map { 1 / $0 })
+            output.scaleColumns(by: channels.map { factors[$0] })
         }
     }
 
     private func divide(_ norm: inout Norm, by factors: [Float]) {
         norm.factors = zip(norm.factors ?? Array(repeating: 1, count: factors.count), factors).map { $0 / $1 }
-    }
-
-    private func multiplyColumns(_ linear: inout Linear, by factors: [Float]) {
-        linear.weight.transforms.append(.columnsScaled(by: factors))
-    }
-
-    private func divideRows(_ linear: inout Linear, by factors: [Float]) {
-        let inverse = factors.map { 1 / $0 }
-        linear.weight.transforms.append(.rowsScaled(by: inverse))
-        linear.bias?.transforms.append(.rowsScaled(by: inverse))
     }
 }
 

@@ -67,7 +67,7 @@ public struct FoldNorms: Sendable {
         if !factors.allSatisfy({ $0 == 1 }) {
             guard widensMatrices else { return false }
             for matrix in matrices where !isExact(owner[keyPath: matrix].weight, times: factors) { return false }
-            for matrix in matrices { owner[keyPath: matrix].weight.transforms.append(.columnsScaled(by: factors)) }
+            for matrix in matrices { owner[keyPath: matrix].scaleColumns(by: factors) }
         }
         norm.weight = nil
         return true

@@ -3,7 +3,7 @@ struct Header {
     /// The first byte is no text, the line ends reveal a transfer that changed them.
     static let magic: [UInt8] = [0x89, 0x4C, 0x50, 0x4C, 0x0D, 0x0A, 0x1A, 0x0A]
     static let major: UInt16 = 4
-    static let minor: UInt16 = 0
+    static let minor: UInt16 = 1
     static let byteCount = 64
     /// Required features that this version knows.
     static let knownFeatures: UInt64 = 0

@@ -11,6 +11,7 @@ enum Opcode: UInt32, CaseIterable {
     case attendShared = 11
     case attendGrouped = 12
     case attendHybrid = 13
+    case multiplyMasks = 14
 }
 
 extension Instruction {
@@ -48,6 +49,12 @@ extension Instruction {
             Instruction.encode(bias, to: &writer)
             writer.number32(output.value)
             writer.number32(column)
+            writer.number32(accumulate ? 1 : 0)
+        case .multiplyMasks(let input, let weight, let output, let accumulate):
+            writer.unsigned(Opcode.multiplyMasks.rawValue)
+            writer.number32(input.value)
+            writer.number32(weight.value)
+            writer.number32(output.value)
             writer.number32(accumulate ? 1 : 0)
         case .attend(let attention):
             let distant = attention.window?.distant
@@ -129,15 +136,13 @@ extension Instruction {
             let bias = try Instruction.optionalTensor(&reader)
             let output = try BufferIndex(&reader)
             let column = try reader.number32()
-            let accumulate = try reader.unsigned32()
-            guard accumulate <= 1 else {
-                throw PlanError(
-                    .invalid, "accumulate is 0 or 1", at: place, expected: .range(0, 1),
-                    found: .number(Int(accumulate)))
-            }
             self = .multiply(
                 input: input, weight: weight, bias: bias, output: output, column: column,
-                accumulate: accumulate == 1)
+                accumulate: try Instruction.accumulate(&reader, at: place))
+        case .multiplyMasks:
+            self = .multiplyMasks(
+                input: try BufferIndex(&reader), weight: try TensorIndex(&reader), output: try BufferIndex(&reader),
+                accumulate: try Instruction.accumulate(&reader, at: place))
         case .attend, .attendHybrid:
             var attention = SoftmaxAttention(
                 projected: try BufferIndex(&reader), rotary: try BufferIndex(&reader),
@@ -183,6 +188,17 @@ extension Instruction {
             self = .selectRows(input: try BufferIndex(&reader), output: try BufferIndex(&reader))
         }
         try reader.zeros(end - reader.position)
+    }
+
+    private static func accumulate(
+        _ reader: inout ByteReader, at place: PlanError.Place
+    ) throws(PlanError) -> Bool {
+        let word = try reader.unsigned32()
+        guard word <= 1 else {
+            throw PlanError(
+                .invalid, "accumulate is 0 or 1", at: place, expected: .range(0, 1), found: .number(Int(word)))
+        }
+        return word == 1
     }
 
     private static func headMap(

@@ -25,6 +25,9 @@ extension Instruction {
             // Behind the first column, a row is already partly written.
             accumulate || column > 0
                 ? BufferUses(reads: [input], updates: output) : BufferUses(reads: [input], writes: output)
+        case .multiplyMasks(let input, _, let output, let accumulate):
+            accumulate
+                ? BufferUses(reads: [input], updates: output) : BufferUses(reads: [input], writes: output)
         case .attend(let attention):
             BufferUses(reads: [attention.projected, attention.rotary], writes: attention.output)
         case .attendGrouped(let attention):

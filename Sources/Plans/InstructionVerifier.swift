@@ -55,17 +55,22 @@ struct InstructionVerifier {
     private(set) var written: [Int]
     /// Which states have been attended so far.
     var attended: [Bool]
+    /// Which buffers hold something for masks alone.
+    private var isOfMasks: [Bool]
     /// The last attention that computed weights.
     var donor: SoftmaxAttention?
     /// The buffer that is being embedded into while tables for its last tokens are still to come, and the token after those
     /// that have come.
     private var embedding: (output: BufferIndex, end: Int)?
+    /// The buffer whose embedding the instruction before has made whole: the masks' table may follow.
+    private var embedded: BufferIndex?
 
     init(program: Program, phase: Phase) {
         self.program = program
         self.phase = phase
         written = [Int](repeating: 0, count: program.buffers.count)
         attended = [Bool](repeating: false, count: program.states.count)
+        isOfMasks = [Bool](repeating: false, count: program.buffers.count)
     }
 
     mutating func check(_ instruction: Instruction, at place: PlanError.Place) throws(PlanError) {
@@ -79,7 +84,11 @@ struct InstructionVerifier {
             try checkSelectRows(input: input, output: output, at: place)
         default:
             let uses = instruction.bufferUses
-            for read in uses.reads { try checkReadable(read, at: place) }
+            for read in uses.reads {
+                try checkReadable(read, at: place)
+                try checkRowsWritten(read, for: instruction, at: place)
+            }
+            if let updated = uses.updates { try checkRowsWritten(updated, for: instruction, at: place) }
             if let changed = uses.writes ?? uses.updates { try checkRows(changed, at: place) }
             try checkOperands(of: instruction, at: place)
         }
@@ -90,6 +99,23 @@ struct InstructionVerifier {
                     .invalid, "an instruction does not write what it reads", at: place, found: .number(changed.value))
             }
             written[changed.value] = try values(writtenBy: instruction, to: changed, at: place)
+            isOfMasks[changed.value] = instruction.writesMasksAlone
+        }
+        if case .embed(_, _, let output) = instruction, embedding == nil {
+            embedded = embedded == output ? nil : output
+        } else {
+            embedded = nil
+        }
+    }
+
+    /// What masks alone have something in is read and changed for masks alone.
+    private func checkRowsWritten(
+        _ index: BufferIndex, for instruction: Instruction, at place: PlanError.Place
+    ) throws(PlanError) {
+        if case .multiplyMasks = instruction { return }
+        guard index.value < isOfMasks.count, !isOfMasks[index.value] else {
+            throw PlanError(
+                .invalid, "what masks alone have is read for masks alone", at: place, found: .number(index.value))
         }
     }
 
@@ -139,6 +165,14 @@ struct InstructionVerifier {
             }
             try checkFloat(output, width: width, at: place)
             try checkWritten(output, values: accumulate ? column + rows : column, at: place)
+        case .multiplyMasks(let input, let weight, let output, let accumulate):
+            let (packing, rows, columns) = try matrix(weight, at: place)
+            try checkElement(input, packing.isFloat ? .float32 : .quantized, at: place)
+            try equal(
+                try buffer(input, at: place).width, columns, "the input is as wide as the matrix has columns", at: place
+            )
+            try checkFloat(output, width: rows, at: place)
+            if accumulate { try checkWritten(output, values: rows, at: place) }
         case .attend(let attention):
             try check(attention, at: place)
         case .attendShared(let attention):
@@ -160,6 +194,15 @@ struct InstructionVerifier {
     ) throws(PlanError) {
         try checkBodyOnly(at: place)
         let (_, rows, columns) = try matrix(table, at: place)
+        if output == embedded, first == program.vocabularySize {
+            try checkFloat(output, width: columns, at: place)
+            guard rows <= Limits.maskPlaces else {
+                throw PlanError(
+                    .invalid, "a group of masks has so many places", at: place, expected: .range(1, Limits.maskPlaces),
+                    found: .number(rows))
+            }
+            return
+        }
         try equal(first, embedding?.end ?? 0, "a table begins with the token behind the table before it", at: place)
         guard rows <= program.vocabularySize - first else {
             throw PlanError(
@@ -194,5 +237,12 @@ struct InstructionVerifier {
         }
         try equal(target.width, source.width, "selected rows keep their width", at: place)
         try checkElement(output, source.element, at: place)
+    }
+}
+
+extension Instruction {
+    /// Whether what it writes is something for masks alone.
+    fileprivate var writesMasksAlone: Bool {
+        if case .multiplyMasks(_, _, _, false) = self { true } else { false }
     }
 }

@@ -12,7 +12,9 @@ extension Program {
             switch instruction {
             case .attend(let attention): last = attention.window?.distant == nil ? attention : nil
             case .attendShared: if let last { donors[last.state.value] = last }
-            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .attendGrouped, .gate, .selectRows: break
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .multiplyMasks, .attendGrouped, .gate,
+                .selectRows:
+                break
             }
         }
         return donors

@@ -30,6 +30,9 @@ public struct Limits: Sendable, Equatable {
     /// Rows of one step at the most: fixed by the format.
     public static let maximumRows = 4096
 
+    /// Places of a group of masks at the most: fixed by the format.
+    public static let maskPlaces = 16
+
     /// Bytes that the program section can need within these limits.
     var programBytes: Int {
         Limits.sum(

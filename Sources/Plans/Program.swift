@@ -167,8 +167,8 @@ public struct SharedAttention: Sendable, Equatable {
 /// Inputs are buffers written earlier in the same step; quantized outputs are quantized as they are written.
 public enum Instruction: Sendable, Equatable {
     /// output[r] = row `token(r) - first` of `table`, for the rows whose token the table has: those of tokens `first` and
-    /// up. Tables that follow each other, the first from token 0 on, make one embedding of all tokens. A row that is given
-    /// as a vector is that vector. Output is float32.
+    /// up. Tables that follow each other, the first from token 0 on, make one embedding of all tokens; one more, behind the last
+    /// token, has the masks' rows by their places. A row that is given as a vector is that vector. Output is float32.
     case embed(table: TensorIndex, first: Int, output: BufferIndex)
     /// Cosines, then sines, of every row's position: output width = 2 * count of `frequencies`
     /// (kernels.h, `lathe_rotary_row`).
@@ -183,6 +183,9 @@ public enum Instruction: Sendable, Equatable {
     case multiply(
         input: BufferIndex, weight: TensorIndex, bias: TensorIndex?, output: BufferIndex, column: Int,
         accumulate: Bool)
+    /// The same without a bias, from value 0 on, for the rows of the step that are masks alone; others keep what they hold. An
+    /// output that does not accumulate holds something for masks alone.
+    case multiplyMasks(input: BufferIndex, weight: TensorIndex, output: BufferIndex, accumulate: Bool)
     /// Softmax attention with the keys and values of a state, which it first extends by the step's rows, and with its sums
     /// where there are any.
     case attend(SoftmaxAttention)
@@ -247,7 +250,7 @@ public struct Program: Sendable, Equatable {
             case .attendGrouped(let attention):
                 let length = max(attention.group, attention.taps(in: self))
                 windows[attention.state.value] = AttentionWindow(length: length)
-            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: break
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .multiplyMasks, .gate, .selectRows: break
             }
         }
         return windows
@@ -260,10 +263,20 @@ public struct Program: Sendable, Equatable {
             switch instruction {
             case .attend(let attention): groups[attention.state.value] = attention.window?.groups
             case .attendGrouped(let attention): groups[attention.state.value] = PositionGroups(size: attention.group)
-            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .attendShared, .gate, .selectRows: break
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .multiplyMasks, .attendShared, .gate,
+                .selectRows:
+                break
             }
         }
         return groups
+    }
+
+    /// Places of a group of masks that have embeddings. The program's operands have been checked.
+    public var maskCount: Int {
+        for case .embed(let table, let first, _) in body where first == vocabularySize {
+            if case .matrix(_, let rows, _) = tensors[table.value].layout { return rows }
+        }
+        return 0
     }
 
     /// Rows that a buffer of this kind has.

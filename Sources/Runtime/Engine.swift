@@ -26,6 +26,8 @@ public final class Engine: @unchecked Sendable {
     let groups: [PositionGroups]
     /// Values of the vector that enters the first layer; nil where the program embeds at several widths, or never.
     let embeddingWidth: Int?
+    /// Places of a group of masks that have embeddings; 0 where the plan knows no masks.
+    public let maskCount: Int
 
     /// Starts `threads` threads (all that affinity and cgroup allow when nil, and never more than those) and picks the
     /// kernels (the best ones when nil). Throws `instructionSetMissing` or `noThread`.
@@ -49,6 +51,7 @@ public final class Engine: @unchecked Sendable {
         var groups: [PositionGroups] = []
         for case let kind? in plan.program.groups where !groups.contains(kind) { groups.append(kind) }
         self.groups = groups
+        self.maskCount = plan.program.maskCount
         self.embeddingWidth = Engine.embeddingWidth(of: plan.program)
         self.pool = try ThreadPool(threadCount: threadCount)
     }

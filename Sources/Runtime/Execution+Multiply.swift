@@ -2,10 +2,10 @@ import Kernels
 import Plans
 
 extension Execution {
-    /// Threads share the outputs in whole tiles, for all rows.
+    /// Threads share the outputs in whole tiles, for all of `rows`.
     func multiply(
         input: BufferIndex, weight: TensorIndex, bias: TensorIndex?, output: BufferIndex, column: Int,
-        accumulate: Bool
+        accumulate: Bool, rows: Range<Int>
     ) {
         guard let matrix = engine.matrix(weight) else { return }
         var product = lathe_product()
@@ -13,10 +13,10 @@ extension Execution {
         product.outputs = matrix.rows
         product.columns = matrix.columns
         product.group = matrix.packing.groupColumns
-        product.input = UnsafePointer(bytes(input, row: 0))
+        product.input = UnsafePointer(bytes(input, row: rows.lowerBound))
         product.input_stride = engine.buffers[input.value].stride
-        product.rows = rowCount(input)
-        product.output = floats(output, row: 0) + column
+        product.rows = rows.count
+        product.output = floats(output, row: rows.lowerBound) + column
         product.output_stride = engine.buffers[output.value].stride / 4
         product.bias = engine.vector(bias)
         product.accumulate = accumulate

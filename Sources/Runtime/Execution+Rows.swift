@@ -12,6 +12,9 @@ extension Execution {
             case .token(let token):
                 guard tokens.contains(Int(token)) else { return }
                 table.unpack(row: Int(token) - first, into: destination)
+            case .mask(let place):
+                guard tokens.contains(engine.program.vocabularySize + place) else { return }
+                table.unpack(row: place, into: destination)
             case .embedding(let index):
                 // One of the embedding's tables stands for all of them.
                 guard first == 0 else { return }

@@ -19,6 +19,7 @@ struct Execution {
     /// Runs this thread's part of the instructions, and waits for the others wherever they touch what it needs next.
     func run(_ instructions: [Instruction]) {
         for instruction in instructions {
+            if case .multiplyMasks(let input, _, _, _) = instruction, maskRows(input).isEmpty { continue }
             execute(instruction)
             let uses = instruction.bufferUses
             guard let written = uses.updates ?? uses.writes else { continue }
@@ -53,7 +54,12 @@ struct Execution {
             quantize(input: input, output: output)
         case .multiply(let input, let weight, let bias, let output, let column, let accumulate):
             multiply(
-                input: input, weight: weight, bias: bias, output: output, column: column, accumulate: accumulate)
+                input: input, weight: weight, bias: bias, output: output, column: column, accumulate: accumulate,
+                rows: 0..<rowCount(input))
+        case .multiplyMasks(let input, let weight, let output, let accumulate):
+            multiply(
+                input: input, weight: weight, bias: nil, output: output, column: 0, accumulate: accumulate,
+                rows: maskRows(input))
         case .attend(let attention):
             attend(AttentionOperands(attention, engine: engine))
         case .attendShared(let attention):
@@ -76,6 +82,14 @@ struct Execution {
         switch engine.buffers[buffer.value].rows {
         case .step: session.step.rows.count
         case .outputs: session.step.selected.count
+        }
+    }
+
+    /// The rows of a buffer that are masks: its last ones.
+    private func maskRows(_ buffer: BufferIndex) -> Range<Int> {
+        switch engine.buffers[buffer.value].rows {
+        case .step: session.step.firstMask..<session.step.rows.count
+        case .outputs: session.step.firstSelectedMask..<session.step.selected.count
         }
     }
 

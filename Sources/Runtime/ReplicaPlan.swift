@@ -91,7 +91,7 @@ extension Instruction {
     fileprivate var isRowwise: Bool {
         switch self {
         case .rotaryTable, .normalize, .quantize, .gate, .selectRows: true
-        case .embed, .multiply, .attend, .attendShared, .attendGrouped: false
+        case .embed, .multiply, .multiplyMasks, .attend, .attendShared, .attendGrouped: false
         }
     }
 }

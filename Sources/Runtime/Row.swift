@@ -9,6 +9,8 @@ public struct Row: Sendable, Equatable {
         case token(UInt32)
         /// A vector that the session was given (`Session.setEmbedding`).
         case embedding(Int)
+        /// The plan's embedding for a mask in this place of a group, from 0. The plan's changes for masks apply to the row.
+        case mask(Int)
     }
 
     public var input: Input
@@ -16,6 +18,11 @@ public struct Row: Sendable, Equatable {
     public var position: UInt32
     /// An earlier row of the same step, or nil: the row follows the committed prefix.
     public var parent: Int?
+
+    /// Whether the plan's changes for masks apply.
+    var isMask: Bool {
+        if case .mask = input { true } else { false }
+    }
 
     public init(input: Input, position: UInt32, parent: Int?) {
         self.input = input

@@ -12,6 +12,8 @@ public enum RuntimeError: Error, Equatable {
     case stepSize(rows: Int, maximum: Int)
     /// A row named a token that the vocabulary does not have, or an embedding that was not set.
     case unknownInput(row: Int)
+    /// A mask stands before a row that is none.
+    case masksNotLast(row: Int)
     /// A row's parent is not an earlier row of the same step.
     case badParent(row: Int)
     /// The context is full: more positions were needed than the session holds.
@@ -33,6 +35,7 @@ public enum RuntimeError: Error, Equatable {
         case .noThread: "the system allows no further thread"
         case .stepSize: "a step has no rows, or more than the plan's limit"
         case .unknownInput: "a token id lies outside the vocabulary"
+        case .masksNotLast: "a mask stands before a row that is none"
         case .badParent: "a row's parent is not an earlier row of its step"
         case .contextFull: "the context is full"
         case .unknownRow: "a row was named that the last step does not have"
@@ -51,7 +54,7 @@ public enum RuntimeError: Error, Equatable {
         case .noThread: "choose fewer threads with -t"
         case .cacheElement: "choose f16 or f32 with --kv-cache"
         case .contextFull: "choose a larger context with -c, or a shorter prompt"
-        case .stepSize, .unknownInput, .badParent, .unknownRow, .embeddingWidth, .forgotten:
+        case .stepSize, .unknownInput, .masksNotLast, .badParent, .unknownRow, .embeddingWidth, .forgotten:
             "this is a mistake of the calling program"
         }
     }
@@ -60,7 +63,7 @@ public enum RuntimeError: Error, Equatable {
     public var exitCode: Int32 {
         switch self {
         case .instructionSetMissing, .cacheElement: 69
-        case .outOfMemory, .noThread, .stepSize, .unknownInput, .badParent, .contextFull, .unknownRow,
+        case .outOfMemory, .noThread, .stepSize, .unknownInput, .masksNotLast, .badParent, .contextFull, .unknownRow,
             .embeddingWidth, .forgotten:
             1
         }

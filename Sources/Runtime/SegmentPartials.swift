@@ -60,7 +60,7 @@ extension Program {
             case .attend(let attention): (queryHeads, index) = (attention.queryHeads, attention.state)
             case .attendShared(let attention): (queryHeads, index) = (attention.headMap.count, attention.state)
             case .attendGrouped(let attention): (queryHeads, index) = (attention.queryHeads, attention.state)
-            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: continue
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .multiplyMasks, .gate, .selectRows: continue
             }
             let state = states[index.value]
             found.append(

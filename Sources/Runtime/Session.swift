@@ -51,7 +51,7 @@ public final class Session {
 
     /// Runs the body of the program over `rows`; their logits can be asked for until the next call.
     ///
-    /// Throws `stepSize`, `unknownInput`, `badParent` or `contextFull`, and then nothing has run.
+    /// Throws `stepSize`, `unknownInput`, `badParent`, `masksNotLast` or `contextFull`, and then nothing has run.
     public func evaluate(_ rows: [Row]) throws(RuntimeError) {
         let program = engine.program
         guard !rows.isEmpty, rows.count <= program.maximumRows else {
@@ -62,9 +62,12 @@ public final class Session {
             switch row.input {
             case .token(let token):
                 guard Int(token) < program.vocabularySize else { throw .unknownInput(row: index) }
+            case .mask(let place):
+                guard (0..<engine.maskCount).contains(place) else { throw .unknownInput(row: index) }
             case .embedding(let embedding):
                 guard embeddings.indices.contains(embedding) else { throw .unknownInput(row: index) }
             }
+            guard !row.isMask || rows[index...].allSatisfy(\.isMask) else { throw .masksNotLast(row: index) }
             if let parent = row.parent, !(0..<index).contains(parent) { throw .badParent(row: index) }
         }
         step = Step(committed: committed, rows: rows, groups: engine.groups)
@@ -73,21 +76,27 @@ public final class Session {
     }
 
     /// Logits of rows of the last step, in the order asked for: `rows.count` times the vocabulary, valid until the next
-    /// call of `evaluate` or `logits`. At most `Program.maximumOutputs` rows. Throws `stepSize` or `unknownRow`.
+    /// call of `evaluate` or `logits`. At most `Program.maximumOutputs` rows, masks behind all others. Throws `stepSize`,
+    /// `unknownRow` or `masksNotLast`.
     public func logits(of rows: [Int]) throws(RuntimeError) -> Logits {
         let program = engine.program
         guard !rows.isEmpty, rows.count <= program.maximumOutputs else {
             throw .stepSize(rows: rows.count, maximum: program.maximumOutputs)
         }
-        for row in rows where !step.rows.indices.contains(row) { throw .unknownRow(row) }
-        step.selected = rows
+        for (index, row) in rows.enumerated() {
+            guard step.rows.indices.contains(row) else { throw .unknownRow(row) }
+            guard row < step.firstMask || rows[index...].allSatisfy({ $0 >= step.firstMask }) else {
+                throw .masksNotLast(row: row)
+            }
+        }
+        step.select(rows)
         run(program.head)
         return logits(rowCount: rows.count)
     }
 
     /// The `count` most likely next tokens of rows of the last step, in order, for each row: found while the head
-    /// runs, without a second pass over the logits. At most `Program.maximumOutputs` rows. Throws `stepSize` or
-    /// `unknownRow`.
+    /// runs, without a second pass over the logits. At most `Program.maximumOutputs` rows, masks behind all others. Throws
+    /// `stepSize`, `unknownRow` or `masksNotLast`.
     public func mostLikely(_ count: Int, of rows: [Int]) throws(RuntimeError) -> [[Candidate]] {
         guard engine.headWritesLogitsOnce else {
             let logits = try logits(of: rows)

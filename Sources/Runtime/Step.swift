@@ -6,7 +6,11 @@ struct Step {
     let committed: Int
     let rows: [Row]
     /// Rows whose logits were asked for.
-    var selected: [Int] = []
+    private(set) var selected: [Int] = []
+    /// The first row of the step that is a mask; all behind it are.
+    let firstMask: Int
+    /// The same among the rows whose logits were asked for.
+    private(set) var firstSelectedMask = 0
 
     /// The rows from the committed prefix down to each row, itself included; nil where that is rows 0...r, as in a
     /// chain, so that the row's slots are contiguous.
@@ -18,6 +22,7 @@ struct Step {
     init(committed: Int, rows: [Row], groups kinds: [PositionGroups] = []) {
         self.committed = committed
         self.rows = rows
+        firstMask = rows.firstIndex { $0.isMask } ?? rows.count
         var paths: [[Int]?] = []
         for (index, row) in rows.enumerated() {
             if let parent = row.parent {
@@ -38,6 +43,12 @@ struct Step {
     func groups(of kind: PositionGroups) -> StepGroups? {
         for each in groups where each.groups == kind { return each }
         return nil
+    }
+
+    /// Asks for the logits of rows, those of masks last.
+    mutating func select(_ rows: [Int]) {
+        selected = rows
+        firstSelectedMask = rows.firstIndex { $0 >= firstMask } ?? rows.count
     }
 
     /// Whether every row follows the one before it.

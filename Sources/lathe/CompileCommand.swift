@@ -23,6 +23,12 @@ struct CompileCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Changes of the checkpoint's matrices, in safetensors.", valueName: "file"))
     var adapter: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Masks that drafting asks, for the model as it is, in safetensors; tokens keep their bits.",
+            valueName: "file"))
+    var space: String?
+
     @OptionGroup var sharing: SharingArguments
 
     @OptionGroup var linearization: LinearizationArguments
@@ -66,7 +72,7 @@ struct CompileCommand: ParsableCommand {
                 options: CompileOptions(
                     precision: weights ?? .keep, quantization: try quantization.options(),
                     adapter: adapter, sharing: try sharing.options(budget),
-                    linearization: try linearization.options(budget),
+                    linearization: try linearization.options(budget), masks: space,
                     calibration: calibration.calibration))
             let report: CompileReport
             do {

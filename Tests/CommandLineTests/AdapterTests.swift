@@ -4,7 +4,7 @@ import Testing
 @Suite("compile --adapter")
 struct AdapterTests {
     /// A file with one matrix of zeros.
-    private static func write(
+    static func write(
         _ name: String, shape: [Int], metadata: [String: String] = [:], to path: String
     ) throws {
         let count = 4 * shape.reduce(1, *)

@@ -80,7 +80,7 @@ import Testing
             let decoder = JSONDecoder()
             decoder.keyDecodingStrategy = .convertFromSnakeCase
             let summary = try decoder.decode(Summary.self, from: output)
-            #expect(summary.version == "4.0")
+            #expect(summary.version == "4.1")
             #expect(Array(summary.digest.utf8) == plan.digestText)
             #expect(summary.fileSize == plan.fileSize)
             #expect(summary.sections.map(\.crc32) == plan.sections.map(\.checksum))

@@ -49,6 +49,12 @@ public struct InstructionOutline: Sendable, Equatable {
                 ("input", .buffer(input)), ("weight", .tensor(weight)), ("bias", bias.map(Operand.tensor)),
                 ("output", .buffer(output)), ("column", .count(column)), ("accumulate", .flag(accumulate)),
             ]
+        case .multiplyMasks(let input, let weight, let output, let accumulate):
+            operation = "multiply masks"
+            parts = [
+                ("input", .buffer(input)), ("weight", .tensor(weight)), ("output", .buffer(output)),
+                ("accumulate", .flag(accumulate)),
+            ]
         case .attend(let attention):
             let distant = attention.window?.distant
             operation = distant == nil ? "attend" : "attend hybrid"

@@ -56,7 +56,10 @@ extension ProgramNames {
 extension Instruction {
     /// Whether the output holds a sum of what it held before.
     fileprivate var accumulates: Bool {
-        if case .multiply(_, _, _, _, _, let accumulate) = self { accumulate } else { false }
+        switch self {
+        case .multiply(_, _, _, _, _, let accumulate), .multiplyMasks(_, _, _, let accumulate): accumulate
+        default: false
+        }
     }
 }
 

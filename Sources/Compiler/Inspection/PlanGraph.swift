@@ -50,7 +50,7 @@ enum GraphPalette {
         switch instruction {
         case .embed, .rotaryTable: "#efe9fb"
         case .normalize, .quantize: "#fdf6e0"
-        case .multiply: "#e3f1fc"
+        case .multiply, .multiplyMasks: "#e3f1fc"
         case .attend, .attendShared, .attendGrouped: "#e4f5e6"
         case .gate: "#fdeadd"
         case .selectRows: "#eef1f4"

@@ -13,6 +13,7 @@ extension PlanDescription {
             ("weights_by_part", .array(weightsByPart.map(\.json))),
             ("context_length", .count(program.contextLength)), ("vocabulary_size", .count(program.vocabularySize)),
             ("maximum_rows", .count(program.maximumRows)), ("maximum_outputs", .count(program.maximumOutputs)),
+            ("mask_places", .count(program.maskCount)),
             ("arena_bytes", .count(program.arenaBytes)), ("state_bytes_per_position", .count(stateBytesPerPosition)),
             ("state_bytes_constant", .count(constantStateBytes)),
             ("kept_weight_bytes", .count(keptWeightBytes)),

@@ -26,7 +26,8 @@ extension PlanDescription {
                 + "\(matrices.bitsPerWeight.rounded(toDecimals: 2)) bits a weight",
             "  context of \(program.contextLength.grouped) positions, vocabulary of "
                 + "\(program.vocabularySize.grouped) tokens",
-            "  steps of at most \(program.maximumRows) rows, logits of at most \(program.maximumOutputs) at once",
+            "  steps of at most \(program.maximumRows) rows, logits of at most \(program.maximumOutputs) at once"
+                + (program.maskCount > 0 ? ", masks in \(program.maskCount) places" : ""),
             "  arena of \(program.arenaBytes.grouped) bytes (\(program.arenaBytes.asBytes)), state of "
                 + "\(stateBytesPerPosition.grouped) bytes a position"
                 + (constantStateBytes > 0 ? " and \(constantStateBytes.grouped) bytes that do not grow" : ""),

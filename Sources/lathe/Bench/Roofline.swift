@@ -51,7 +51,7 @@ struct Roofline {
             case .attend(let operands): attention(operands.state, queryHeads: operands.queryHeads)
             case .attendShared(let operands): attention(operands.state, queryHeads: operands.headMap.count)
             case .attendGrouped(let operands): attention(operands.state, queryHeads: operands.queryHeads)
-            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .gate, .selectRows: nil
+            case .embed, .rotaryTable, .normalize, .quantize, .multiply, .multiplyMasks, .gate, .selectRows: nil
             }
         }
     }

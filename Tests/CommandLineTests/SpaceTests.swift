@@ -1,0 +1,47 @@
+import Foundation
+import Testing
+
+@Suite("compile --space")
+struct SpaceTests {
+    private static func compile(_ path: String, _ arguments: String...) throws -> Outcome {
+        try LatheProcess.run(LatheProcess.binary, ["compile", Fixtures.gguf("llama3"), "-o", path] + arguments)
+    }
+
+    @Test("a plan has masks, says so, drafts with them, and says what it says without")
+    func masks() throws {
+        try withFolder { folder in
+            let (masks, plain, masked) = (folder + "/m.safetensors", folder + "/plain.plan", folder + "/masked.plan")
+            try AdapterTests.write("masks.weight", shape: [2, 32], to: masks)
+            #expect(try Self.compile(plain).exitCode == 0)
+            let outcome = try Self.compile(masked, "--space", masks)
+            #expect(outcome.exitCode == 0, "\(outcome.errors)")
+            #expect(outcome.errors.contains("masks: 2 masks, 0 matrices changed for them"))
+            let bytes = try Data(contentsOf: URL(filePath: masked))
+            #expect(try Self.compile(masked, "--space", masks).exitCode == 0)
+            #expect(try Data(contentsOf: URL(filePath: masked)) == bytes)
+            #expect(try LatheProcess.run("verify", masked, "--deep").exitCode == 0)
+            let inspected = try LatheProcess.run("inspect", masked)
+            #expect(String(decoding: inspected.output, as: UTF8.self).contains("masks in 2 places"))
+            #expect(!String(decoding: try LatheProcess.run("inspect", plain).output, as: UTF8.self).contains("masks"))
+            let arguments = ["-p", "hi", "-n", "24", "--ignore-eos", "--digest"]
+            let expected = try LatheProcess.run(LatheProcess.binary, ["run", plain] + arguments)
+            for draft in ["off", "space", "auto"] {
+                let found = try LatheProcess.run(LatheProcess.binary, ["run", masked, "--draft", draft] + arguments)
+                #expect(found.exitCode == 0 && found.output == expected.output, "\(found.errors)")
+                let line = try #require(found.errors.split(separator: "\n").first { $0.hasPrefix("logits") })
+                #expect(expected.errors.contains(line))
+            }
+        }
+    }
+
+    @Test("a file that does not fit, or is not there, is refused and leaves nothing")
+    func refusals() throws {
+        try withFolder { folder in
+            let (masks, plan) = (folder + "/m.safetensors", folder + "/x.plan")
+            try AdapterTests.write("masks.weight", shape: [2, 31], to: masks)
+            expectFailure(try Self.compile(plan, "--space", masks), 65, naming: "32 columns")
+            expectFailure(try Self.compile(plan, "--space", folder + "/none"), 66)
+            #expect(!FileManager.default.fileExists(atPath: plan))
+        }
+    }
+}
