@@ -11,6 +11,9 @@ LINEARIZED ?= 0-29
 FORM ?= hybrid
 LINEAR ?= .models/linearized/$(FORM)-$(LINEARIZED)
 DISTILL_OPTIONS ?=
+SPACE ?= .models/space/masks.safetensors
+SPACE_OPTIONS ?=
+CORPUS_OPTIONS ?=
 LATHE := .build/release/lathe
 RUNNER := .build/lathe-run
 PROMPT ?= The three laws of motion say that
@@ -21,7 +24,7 @@ RELOCATIONS := $(shell getconf GNU_LIBC_VERSION | awk '$$2 >= 2.36 { \
 	print "-Xswiftc -use-ld=lld -Xlinker -z -Xlinker pack-relative-relocs" }')
 
 .PHONY: run test build runner runner-static lint fuzz bench bench-kernels bench-peers bench-large bench-quality bench-packings bench-sharing bench-linearize bench-drafting
-.PHONY: distill-sharing distill-linear setup model eval-text clean FORCE
+.PHONY: distill-sharing distill-linear train-space setup model eval-text clean FORCE
 .DEFAULT_GOAL := build
 
 # Generates from the real model: the text on stdout, the statistics on stderr.
@@ -96,6 +99,15 @@ distill-linear: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
 		--calibration $(TRAINING_TEXT)
 	$(TRAINER) scripts/distill.py $(MODEL) $(LINEAR).start.plan $(LINEAR).safetensors --text $(TRAINING_TEXT) \
 		--length 1024 $(DISTILL_OPTIONS)
+
+# Trains masks for the model as it is, which --space takes: first its own answers, then steps on them, an hour and more of 2 cores:
+# CORPUS_OPTIONS="--count 2000" SPACE_OPTIONS="--steps 1000".
+train-space: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
+	@mkdir -p $(dir $(SPACE))
+	$(LATHE) compile $(MODEL) -o $(dir $(SPACE))plain.plan
+	python3 scripts/space/corpus.py $(dir $(SPACE))corpus.jsonl --lathe $(LATHE) --plan $(dir $(SPACE))plain.plan \
+		--prose $(TRAINING_TEXT) $(CORPUS_OPTIONS)
+	$(TRAINER) scripts/train_space.py $(MODEL) $(dir $(SPACE))corpus.jsonl $(SPACE) $(SPACE_OPTIONS)
 
 setup:
 	@scripts/setup.sh

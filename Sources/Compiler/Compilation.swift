@@ -56,14 +56,10 @@ public struct Compilation: Sendable {
             reports.append(plan.passReport)
             linearizationReport = plan.report
         }
-        if let path = options.masks {
-            let masks = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in try MaskAdapter(path) }
-            shared = try attempt(CompileError.checkpoint) { () throws(CheckpointError) in
-                var model = shared
-                try model.apply(masks)
-                return model
-            }
-            reports.append(PassReport(name: "masks", summary: masks.summary))
+        if let masks = options.masks {
+            let masked = try MaskedModel(shared, masks)
+            shared = masked.model
+            reports.append(masked.passReport)
         }
         let folding = FoldNorms(widensMatrices: options.precision == .f32).apply(to: shared)
         let model = folding.model

@@ -26,6 +26,9 @@ public enum CompileError: Error {
     /// The tokenizer knows more ids than the model has rows, or a special id lies outside.
     case vocabularyMismatch(tokenizer: Int, model: Int)
 
+    /// A token that the vocabulary does not have was to stand for unknown ones.
+    case noMaskToken(Int, vocabulary: Int)
+
     /// One line of cause.
     public var cause: String {
         switch self {
@@ -43,6 +46,7 @@ public enum CompileError: Error {
         case .notFinite(let tensor): "tensor \"\(tensor)\" holds infinity or NaN"
         case .vocabularyMismatch(let tokenizer, let model):
             "the tokenizer has \(tokenizer) tokens, the embedding only \(model) rows"
+        case .noMaskToken(let token, let vocabulary): "token \(token) is none of the \(vocabulary) of the vocabulary"
         }
     }
 
@@ -61,6 +65,7 @@ public enum CompileError: Error {
         case .quantization(let error): error.remedy
         case .unusableTokenizer(let error): "\(error.remedy)"
         case .notFinite: "the checkpoint is damaged: fetch it again"
+        case .noMaskToken: "give the id that `lathe tokenize` shows for the mask's text"
         case .vocabularyMismatch: "the tokenizer and the weights do not belong together: fetch both again"
         }
     }
@@ -79,6 +84,7 @@ public enum CompileError: Error {
         case .calibration(let error): error.exitCode
         case .quantization(let error): error.exitCode
         case .unusableTokenizer(let error): error.exitCode
+        case .noMaskToken: 64
         case .notFinite, .vocabularyMismatch: 65
         }
     }

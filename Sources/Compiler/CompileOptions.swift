@@ -13,15 +13,15 @@ public struct CompileOptions: Sendable, Equatable {
     public var sharing: SharingOptions?
     /// Layers whose state is not to grow with the sequence; nil for none.
     public var linearization: LinearizationOptions?
-    /// A file of masks for the model as the passes leave it (formats/space.md); nil for none.
-    public var masks: String?
+    /// Masks for the model as the passes leave it; nil for none.
+    public var masks: MaskOptions?
     /// A file of plain text to calibrate with; nil for the built-in text.
     public var calibration: String?
 
     public init(
         precision: WeightPrecision = .keep, quantization: QuantizationOptions? = nil,
         adapter: String? = nil, sharing: SharingOptions? = nil, linearization: LinearizationOptions? = nil,
-        masks: String? = nil, calibration: String? = nil
+        masks: MaskOptions? = nil, calibration: String? = nil
     ) {
         self.precision = precision
         self.quantization = quantization
@@ -31,6 +31,14 @@ public struct CompileOptions: Sendable, Equatable {
         self.masks = masks
         self.calibration = calibration
     }
+}
+
+/// Where masks come from, which stand in the places of tokens that are not known yet.
+public enum MaskOptions: Sendable, Equatable {
+    /// A file for the model as it is (formats/space.md).
+    case file(String)
+    /// A token of the vocabulary that the model was trained with for them, the same in every place (SPACE, Yi et al. 2024).
+    case token(Int)
 }
 
 /// Quantization to a size, each matrix as precise as its measured effect on the predictions deserves.

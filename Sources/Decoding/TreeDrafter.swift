@@ -21,7 +21,7 @@ public struct TreeDrafter: Drafter {
     /// Guesses less likely than this are not looked at.
     private static let leastProbability: Float = 0.01
     /// Masks of a group.
-    static let mostMasks = 3
+    static let mostMasks = 5
 
     /// Looks up runs, recycles likely tokens, asks masks, or some of these. Steps have `maximumRows` rows at the most; unless
     /// it weighs costs, it guesses as much as it may.

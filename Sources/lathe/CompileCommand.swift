@@ -29,6 +29,12 @@ struct CompileCommand: ParsableCommand {
             valueName: "file"))
     var space: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "The token that the model was trained with for unknown ones (SPACE): drafting asks what it names there.",
+            valueName: "id"))
+    var maskToken: Int?
+
     @OptionGroup var sharing: SharingArguments
 
     @OptionGroup var linearization: LinearizationArguments
@@ -48,6 +54,7 @@ struct CompileCommand: ParsableCommand {
         if adapter != nil, shared {
             throw ValidationError("--adapter and --share-attention exclude each other: an adapter says what is shared.")
         }
+        if space != nil, maskToken != nil { throw ValidationError("--space and --mask-token exclude each other.") }
         let searches = [sharing.shareAttention, linearization.linearize].count {
             if case .auto = $0 { true } else { false }
         }
@@ -72,7 +79,8 @@ struct CompileCommand: ParsableCommand {
                 options: CompileOptions(
                     precision: weights ?? .keep, quantization: try quantization.options(),
                     adapter: adapter, sharing: try sharing.options(budget),
-                    linearization: try linearization.options(budget), masks: space,
+                    linearization: try linearization.options(budget),
+                    masks: space.map(MaskOptions.file) ?? maskToken.map(MaskOptions.token),
                     calibration: calibration.calibration))
             let report: CompileReport
             do {

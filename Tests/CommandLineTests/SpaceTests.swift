@@ -34,6 +34,20 @@ struct SpaceTests {
         }
     }
 
+    @Test("a token that the model was trained with stands for unknown ones")
+    func token() throws {
+        try withFolder { folder in
+            let plan = folder + "/x.plan"
+            let outcome = try Self.compile(plan, "--mask-token", "77")
+            #expect(
+                outcome.exitCode == 0 && outcome.errors.contains("masks: token 77 in 5 places"), "\(outcome.errors)")
+            let arguments = ["run", plan, "-p", "hi", "-n", "24", "--ignore-eos"]
+            let plain = try LatheProcess.run(LatheProcess.binary, arguments)
+            let drafted = try LatheProcess.run(LatheProcess.binary, arguments + ["--draft", "space"])
+            #expect(drafted.exitCode == 0 && drafted.output == plain.output)
+        }
+    }
+
     @Test("a file that does not fit, or is not there, is refused and leaves nothing")
     func refusals() throws {
         try withFolder { folder in
@@ -41,6 +55,8 @@ struct SpaceTests {
             try AdapterTests.write("masks.weight", shape: [2, 31], to: masks)
             expectFailure(try Self.compile(plan, "--space", masks), 65, naming: "32 columns")
             expectFailure(try Self.compile(plan, "--space", folder + "/none"), 66)
+            expectFailure(try Self.compile(plan, "--mask-token", "256"), 64, naming: "token 256")
+            expectFailure(try Self.compile(plan, "--mask-token=-1"), 64, naming: "token -1")
             #expect(!FileManager.default.fileExists(atPath: plan))
         }
     }

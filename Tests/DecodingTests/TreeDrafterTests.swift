@@ -132,7 +132,7 @@ import Testing
         for token in [1, 2, 3, 4, 1, 2] as [UInt32] { drafter.append(token) }
         let draft = drafter.draft(tokens: 3, rows: 12)
         #expect(draft.tree == TokenTree(chain: [3, 4, 1]))
-        // Nine rows are left: a group behind the last token, and further ones where guesses may be wrong.
+        // Nine rows are left, for groups behind the last token and behind guesses, where they may be wrong.
         #expect(draft.maskCount == 9 && draft.masks.allSatisfy { $0.inputs.allSatisfy { $0 == .token(9) } })
         #expect(draft.masks.contains { $0.node == nil } && draft.masks.contains { $0.node == 2 })
         let rows = draft.rows(after: 2, at: 5)
@@ -154,7 +154,7 @@ import Testing
         var drafter = TreeDrafter(masks: .token(9), weighsCosts: false, maximumRows: 32)
         drafter.append(1)
         let draft = drafter.draft(tokens: 15, rows: 30)
-        #expect(draft.tree.count == 0 && draft.masks.map(\.inputs.count) == [3])
+        #expect(draft.tree.count == 0 && draft.masks.map(\.inputs.count) == [5])
         let foreseen = [(40, 41), (50, 51)].map {
             [Candidate(token: $0.0, logit: 5), Candidate(token: $0.1, logit: 3)]
         }

@@ -63,9 +63,10 @@ class Model:
     def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
         return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + self.epsilon) * self.tensors[f"{name}.weight"]
 
-    def rotated(self, x: torch.Tensor) -> torch.Tensor:
+    def rotated(self, x: torch.Tensor, positions: torch.Tensor | slice = slice(None)) -> torch.Tensor:
         first, second = x.chunk(2, -1)
-        return torch.cat((first * self.cosines - second * self.sines, second * self.cosines + first * self.sines), -1)
+        cosines, sines = self.cosines[positions], self.sines[positions]
+        return torch.cat((first * cosines - second * sines, second * cosines + first * sines), -1)
 
     def grouped(self, x: torch.Tensor) -> torch.Tensor:
         """Query heads' matrices, stacked by the key head that they use."""

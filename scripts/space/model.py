@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from distillation.checkpoint import ATTENTION, FEED_FORWARD, matrix_name
-from distillation.llama import Change
+from distillation.llama import Change, Model
 
 
 class Masks:
@@ -26,33 +26,8 @@ class Masks:
         return [part for change in self.changes.values() for part in (change.a, change.b)]
 
 
-class MaskedModel:
+class MaskedModel(Model):
     """Computes rows of tokens once, without gradients, and then groups of masks behind any of them."""
-
-    def __init__(self, settings: dict, tensors: dict[str, torch.Tensor], length: int) -> None:
-        self.tensors = tensors
-        self.layers = settings["num_hidden_layers"]
-        self.heads = settings["num_attention_heads"]
-        self.key_heads = settings.get("num_key_value_heads") or self.heads
-        self.dimensions = settings.get("head_dim") or settings["hidden_size"] // self.heads
-        self.epsilon = settings["rms_norm_eps"]
-        self.embedding = tensors["model.embed_tokens.weight"]
-        self.head = tensors.get("lm_head.weight", self.embedding)
-        theta = (settings.get("rope_parameters") or settings)["rope_theta"]
-        frequencies = theta ** (-torch.arange(0, self.dimensions, 2).double() / self.dimensions)
-        angles = torch.outer(torch.arange(length).double(), frequencies)
-        self.cosines, self.sines = angles.cos().float()[:, None], angles.sin().float()[:, None]
-
-    def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + self.epsilon) * self.tensors[f"{name}.weight"]
-
-    def rotated(self, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        first, second = x.chunk(2, -1)
-        cosines, sines = self.cosines[positions], self.sines[positions]
-        return torch.cat((first * cosines - second * sines, second * cosines + first * sines), -1)
-
-    def logits(self, x: torch.Tensor) -> torch.Tensor:
-        return self.norm(x, "model.norm") @ self.head.T
 
     def read(self, ids: torch.Tensor) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Keys and values [key head, position, dimension] of every layer."""
@@ -61,7 +36,7 @@ class MaskedModel:
         with torch.no_grad():
             x = self.embedding[ids]
             for layer in range(self.layers):
-                query, key, value, _ = self.projected(x, layer, positions, None)
+                query, key, value = self.projected(x, layer, positions, None)
                 kept.append((key, value))
                 if layer == self.layers - 1:
                     break
@@ -70,13 +45,13 @@ class MaskedModel:
                 x = self.behind(x, mixed, layer, None)
         return kept
 
-    def projected(self, x: torch.Tensor, layer: int, positions: torch.Tensor, masks: Masks | None) -> tuple:
-        """Queries, keys and values [head, row, dimension], rotated, and what they were made of."""
+    def projected(self, x: torch.Tensor, layer: int, positions: torch.Tensor, masks: Masks | None) -> list[torch.Tensor]:
+        """Queries, keys and values [head, row, dimension], the first two rotated."""
         normal = self.norm(x, f"model.layers.{layer}.input_layernorm")
         query = self.rotated(self.product(normal, layer, "q", masks).view(len(x), self.heads, -1), positions)
         key = self.rotated(self.product(normal, layer, "k", masks).view(len(x), self.key_heads, -1), positions)
         value = self.product(normal, layer, "v", masks).view(len(x), self.key_heads, -1)
-        return query.transpose(0, 1), key.transpose(0, 1), value.transpose(0, 1), normal
+        return [each.transpose(0, 1) for each in (query, key, value)]
 
     def product(self, x: torch.Tensor, layer: int, matrix: str, masks: Masks | None) -> torch.Tensor:
         name = matrix_name(layer, matrix)
@@ -103,7 +78,7 @@ class MaskedModel:
         later = torch.ones(places, places, dtype=torch.bool).triu(1)
         x = masks.embeddings.repeat(count, 1)
         for layer in range(self.layers):
-            query, key, value, _ = self.projected(x, layer, positions, masks)
+            query, key, value = self.projected(x, layer, positions, masks)
             # [key head, group of heads x row, dimension]
             query = query.reshape(self.key_heads, -1, self.dimensions) / math.sqrt(self.dimensions)
             keys, values = kept[layer]
