@@ -3,15 +3,21 @@
 
 Every prompt is continued greedily by each drafter in turn, one process each, so that nothing is known from other prompts and
 that a disturbance of the machine touches all of them; texts that differ from plain decoding's are an error. Code is HumanEval's
-prompts as they are. The speed-up is plain decoding's time over the drafter's, prefill left out.
+prompts as they are. The speed-up is plain decoding's time over the drafter's, prefill left out. --peer GGUF adds llama.cpp's own
+prompt lookup beside llama.cpp's plain decoding, through llama-cpp-python (in .venv-peers, which bench-peers makes too).
 """
 
 import argparse
+import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
 from drafting.prompts import prompts
 from lathe_program import lathe
+from peers.environment import Environment
+from peers.llamacpp import LlamaCpp
 
 
 class Tally:
@@ -49,6 +55,26 @@ def measure(options: argparse.Namespace, texts: list[str]) -> dict[str, Tally]:
     return tallies
 
 
+def print_peer(options: argparse.Namespace, texts: dict[str, list[str]]) -> None:
+    environment = Environment(options.venv)
+    failure = environment.install(LlamaCpp)
+    if failure:
+        sys.exit(f"bench_drafting: {failure}")
+    print("\n| prompts | llama.cpp lookup of | tokens | tokens/s | beside its plain decoding | same texts |")
+    print("|---|---:|---:|---:|---:|---:|", flush=True)
+    threads = options.threads or len(os.sched_getaffinity(0))
+    for kind in options.kinds.split(","):
+        prompts = json.dumps(texts[kind][:options.prompts])
+        for predicted in options.predicted.split(","):
+            output = subprocess.run(
+                [environment.python, "-m", "drafting.llamacpp", options.peer.resolve(), str(options.tokens), predicted,
+                 str(threads)], input=prompts, check=True, stdout=subprocess.PIPE, text=True, env=environment.variables)
+            found = json.loads(output.stdout)
+            print(f"| {kind} | {predicted} | {found['tokens']} | {found['tokens'] / found['lookup_seconds']:.0f} "
+                  f"| {found['plain_seconds'] / found['lookup_seconds']:.2f}x | {found['same']} of {found['prompts']} |",
+                  flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lathe", type=Path, required=True)
@@ -60,8 +86,11 @@ def main() -> None:
     parser.add_argument("--kinds", default="code,chat,extraction,story")
     parser.add_argument("--drafters", default="lookup,recycle,auto")
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--peer", type=Path, help="the model in GGUF, for llama.cpp")
+    parser.add_argument("--predicted", default="2,10", help="tokens that llama.cpp's lookup guesses at the most")
+    parser.add_argument("--venv", type=Path, default=Path(".venv-peers"))
     options = parser.parse_args()
-    options.drafters = options.drafters.split(",")
+    options.drafters = [name for name in options.drafters.split(",") if name]
     texts = prompts(options.text, options.cache)
     print("| prompts | drafter | tokens | tokens a step | right | drafting | tokens/s | speed-up | per prompt |")
     print("|---|---|---:|---:|---:|---:|---:|---:|---:|", flush=True)
@@ -73,6 +102,8 @@ def main() -> None:
             print(f"| {kind} | {name} | {tally.tokens} | {tally.tokens / tally.steps:.2f} | {right} "
                   f"| {100 * tally.draft_seconds / tally.seconds:.1f} % | {tally.tokens / tally.seconds:.0f} "
                   f"| {tallies['off'].seconds / tally.seconds:.2f}x | {ratios[0]:.2f} to {ratios[-1]:.2f}x |", flush=True)
+    if options.peer:
+        print_peer(options, texts)
 
 
 if __name__ == "__main__":
