@@ -69,9 +69,7 @@ public struct Generation<Guesses: Drafter> {
 
     /// Evaluates a token and a draft behind it, keeps what of the draft is chosen, as long as `take` goes on behind it, and
     /// leaves the token that is chosen last pending: at most `most` tokens are chosen.
-    private mutating func advance(
-        behind token: UInt32, most: Int, _ take: (UInt32) -> Bool
-    ) throws(RuntimeError) {
+    private mutating func advance(behind token: UInt32, most: Int, _ take: (UInt32) -> Bool) throws(RuntimeError) {
         let program = session.engine.plan.program
         let begin = lathe_seconds()
         drafter.append(token)
@@ -80,33 +78,40 @@ public struct Generation<Guesses: Drafter> {
         let drafted = lathe_seconds()
         for (index, embedding) in draft.embeddings.enumerated() { try session.setEmbedding(index, to: embedding) }
         try session.evaluate(draft.rows(after: token, at: session.committed))
-        // The head reads all of its weights whenever it runs: masks are asked with the tokens if there is room for all of them.
-        let asked = draft.tree.count + 1 + draft.maskCount
-        let asksAll = asked <= program.maximumOutputs
-        let predictions = try predictions(of: Array(0..<(asksAll ? asked : draft.tree.count + 1)))
-        var accepted: [Int] = []
-        var next = choose(from: predictions, row: 0)
-        while let token = next, let node = draft.tree.node(of: token, after: accepted.last), take(token) {
-            accepted.append(node)
-            next = choose(from: predictions, row: node + 1)
-        }
-        pending = next
+        // The head reads all of its weights whenever it runs: masks are asked with the tokens where there is room for them.
+        let tokenRows = draft.tree.count + 1
+        let asksMasks = tokenRows + draft.maskCount <= program.maximumOutputs
+        let predictions = try predictions(of: Array(0..<tokenRows + (asksMasks ? draft.maskCount : 0)))
+        let accepted = follow(draft.tree, predictions, take)
         let candidates = predictions.candidates(count: drafter.candidateCount)
-        let masks = draft.maskRows(behind: accepted.last).prefix(program.maximumOutputs)
+        let masks = Array(draft.maskRows(behind: accepted.last).prefix(program.maximumOutputs))
         let foreseen =
-            asksAll || masks.isEmpty
-            ? masks.map { candidates[$0] } : try session.mostLikely(max(1, drafter.candidateCount), of: Array(masks))
+            asksMasks || masks.isEmpty
+            ? masks.map { candidates[$0] } : try session.mostLikely(max(1, drafter.candidateCount), of: masks)
         try session.commit([0] + accepted.map { $0 + 1 })
         let evaluated = lathe_seconds()
         drafter.learn(
             from: VerifiedStep(
-                draft: draft, accepted: accepted, candidates: Array(candidates.prefix(draft.tree.count + 1)),
-                foreseen: foreseen, seconds: evaluated - drafted))
+                draft: draft, accepted: accepted, candidates: Array(candidates.prefix(tokenRows)), foreseen: foreseen,
+                seconds: evaluated - drafted))
         for node in accepted { drafter.append(draft.tree.tokens[node]) }
         statistics.add(draft, accepted: accepted.count)
-        let end = lathe_seconds()
         statistics.verifySeconds += evaluated - drafted
-        statistics.draftSeconds += drafted - begin + (end - evaluated)
+        statistics.draftSeconds += drafted - begin + (lathe_seconds() - evaluated)
+    }
+
+    /// Chooses token after token, as long as a tree has guessed them and `take` goes on behind them; the one that is chosen
+    /// last is left pending. Returns the nodes of those that the tree had, each behind the one before it.
+    private mutating func follow(
+        _ tree: TokenTree, _ predictions: Predictions, _ take: (UInt32) -> Bool
+    ) -> [Int] {
+        var accepted: [Int] = []
+        pending = choose(from: predictions, row: 0)
+        while let token = pending, let node = tree.node(of: token, after: accepted.last), take(token) {
+            accepted.append(node)
+            pending = choose(from: predictions, row: node + 1)
+        }
+        return accepted
     }
 
     /// What the head says of rows of the last step; valid until the next one.
