@@ -19,7 +19,7 @@ import sys
 import zlib
 
 MAGIC = bytes([0x89, 0x4C, 0x50, 0x4C, 0x0D, 0x0A, 0x1A, 0x0A])
-KINDS = {1: "weights", 2: "program", 3: "tensors", 4: "tokenizer", 5: "chat_template", 6: "facts"}
+KINDS = {1: "weights", 2: "program", 3: "tensors", 4: "tokenizer", 5: "chat_template", 6: "facts", 7: "skipped"}
 REQUIRED = (1, 2, 3)
 DEFLATED, IGNORABLE = 1, 2
 COLD = (5, 6)
@@ -109,7 +109,8 @@ def read_sections(data):
         require(flags & ~3 == 0, f"section {kind}: flags {flags} are not known", 69)
         require(kind in KINDS or flags & IGNORABLE, f"section kind {kind} is not known", 69)
         if kind in KINDS:
-            require(flags == (DEFLATED if kind in COLD else 0), f"section {kind}: flags {flags}")
+            known = DEFLATED if kind in COLD else IGNORABLE if KINDS[kind] == "skipped" else 0
+            require(flags == known, f"section {kind}: flags {flags}")
             require(kind in COLD or raw == stored, f"section {kind}: sizes differ")
             require(raw // 1032 <= stored, f"section {kind}: impossible raw size")
         start = round_up(end, 4096 if kind == 1 else 64)
@@ -369,6 +370,15 @@ def read_program(section, tensors):
             "arena_bytes": arena}
 
 
+def read_skipped(section, program):
+    """Indices of body instructions, rising."""
+    require(len(section) % 4 == 0, "the skipped instructions end in the middle of a number")
+    skipped = list(struct.unpack(f"<{len(section) // 4}I", section))
+    require(all(a < b for a, b in zip(skipped, skipped[1:])) and skipped[-1] < len(program["body"]),
+            "the skipped instructions are not some of the body's, in order")
+    return skipped
+
+
 def logical_row(weights, tensor, row):
     """One row of logical weights, as exact as floats of 64 bits are."""
     require(0 <= row < tensor["rows"], f"{tensor['name']} has {tensor['rows']} rows", 66)
@@ -430,6 +440,8 @@ def read_plan(data, deep):
     tensors = read_tensors(content(data, sections[3]), sections[1]["stored_size"])
     plan = {"version": version, "digest": digest, "file_size": len(data), "sections": list(sections.values()),
             "tensors": tensors, "program": read_program(content(data, sections[2]), tensors)}
+    if 7 in sections:
+        plan["skipped"] = read_skipped(content(data, sections[7]), plan["program"])
     for kind in COLD:
         if kind in sections:
             try:

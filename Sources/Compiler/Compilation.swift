@@ -61,13 +61,22 @@ public struct Compilation: Sendable {
             shared = masked.model
             reports.append(masked.passReport)
         }
+        var skipped: Set<Sublayer> = []
+        if options.findsSkips {
+            let plan = try SkipPlan(
+                shared, calibration: options.calibration, tokenizer: origin.tokenizer, progress: progress)
+            skipped = plan.sublayers
+            reports.append(plan.passReport)
+        }
         let folding = FoldNorms(widensMatrices: options.precision == .f32).apply(to: shared)
         let model = folding.model
         reports.append(folding.report)
         let cuts = options.quantization == nil ? [] : model.vocabularyPieces.cuts
         func assembly(_ model: Model, _ choices: [String: MatrixChoice] = [:]) throws(CompileError) -> PlanAssembly {
             let lowered = try attempt(CompileError.lowering) { () throws(LoweringError) in
-                try ModelLowering(precision: options.precision, choices: choices, vocabularyCuts: cuts).lower(model)
+                try ModelLowering(
+                    precision: options.precision, choices: choices, vocabularyCuts: cuts, skipped: skipped
+                ).lower(model)
             }
             return PlanAssembly(
                 lowered: lowered, tokenizer: origin.tokenizer, chatTemplate: origin.chatTemplate,

@@ -15,13 +15,15 @@ public struct CompileOptions: Sendable, Equatable {
     public var linearization: LinearizationOptions?
     /// Masks for the model as the passes leave it; nil for none.
     public var masks: MaskOptions?
+    /// Whether to find out what drafts can do without.
+    public var findsSkips: Bool
     /// A file of plain text to calibrate with; nil for the built-in text.
     public var calibration: String?
 
     public init(
         precision: WeightPrecision = .keep, quantization: QuantizationOptions? = nil,
         adapter: String? = nil, sharing: SharingOptions? = nil, linearization: LinearizationOptions? = nil,
-        masks: MaskOptions? = nil, calibration: String? = nil
+        masks: MaskOptions? = nil, findsSkips: Bool = false, calibration: String? = nil
     ) {
         self.precision = precision
         self.quantization = quantization
@@ -29,6 +31,7 @@ public struct CompileOptions: Sendable, Equatable {
         self.sharing = sharing
         self.linearization = linearization
         self.masks = masks
+        self.findsSkips = findsSkips
         self.calibration = calibration
     }
 }

@@ -12,53 +12,57 @@ enum GuessKind: Sendable, Equatable {
 struct GuessRates {
     private var recurrences: [AcceptanceRate]
     /// For contexts of one token, then of two.
-    private var successors: [[AcceptanceRate]]
-    private var foreseen: [[AcceptanceRate]]
+    private var successors = [ShareRates(trust: 0.6), ShareRates(trust: 0.8)]
+    private var foreseen = (0..<TreeDrafter.mostMasks).map { ShareRates(trust: 0.6 / Float($0 + 1)) }
     /// How often a mask had a token accepted that nothing else had guessed, by its place.
-    var maskGains: [AcceptanceRate]
+    var maskGains = (0..<TreeDrafter.mostMasks).map { AcceptanceRate(estimate: 0.4 / Float($0 + 1)) }
 
     /// Runs from so many tokens on are of one kind.
     private static let lengths = [2, 3, 4, 6, 8, 12, 20]
-    private static let shares: [Float] = [0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95]
 
     init() {
         recurrences = GuessRates.lengths.indices.map { AcceptanceRate(estimate: 0.4 + 0.08 * Float($0)) }
-        // How far a share is trusted at first.
-        func byShare(_ trust: Float) -> [AcceptanceRate] {
-            GuessRates.shares.indices.map { index in
-                let next = index + 1 < GuessRates.shares.count ? GuessRates.shares[index + 1] : 1
-                return AcceptanceRate(estimate: trust * (GuessRates.shares[index] + next) / 2)
-            }
-        }
-        successors = [byShare(0.6), byShare(0.8)]
-        foreseen = (0..<TreeDrafter.mostMasks).map { byShare(0.6 / Float($0 + 1)) }
-        maskGains = (0..<TreeDrafter.mostMasks).map { AcceptanceRate(estimate: 0.4 / Float($0 + 1)) }
     }
 
     subscript(kind: GuessKind) -> AcceptanceRate {
         get {
             switch kind {
-            case .recurrence(let length): recurrences[GuessRates.last(of: GuessRates.lengths, upTo: length)]
-            case .successor(let length, let share):
-                successors[length > 1 ? 1 : 0][GuessRates.last(of: GuessRates.shares, upTo: share)]
-            case .foreseen(let place, let share):
-                foreseen[min(place, foreseen.count - 1)][GuessRates.last(of: GuessRates.shares, upTo: share)]
+            case .recurrence(let length): recurrences[GuessRates.lengths.last(upTo: length)]
+            case .successor(let length, let share): successors[length > 1 ? 1 : 0][share]
+            case .foreseen(let place, let share): foreseen[min(place, foreseen.count - 1)][share]
             }
         }
         set {
             switch kind {
-            case .recurrence(let length):
-                recurrences[GuessRates.last(of: GuessRates.lengths, upTo: length)] = newValue
-            case .successor(let length, let share):
-                successors[length > 1 ? 1 : 0][GuessRates.last(of: GuessRates.shares, upTo: share)] = newValue
-            case .foreseen(let place, let share):
-                foreseen[min(place, foreseen.count - 1)][GuessRates.last(of: GuessRates.shares, upTo: share)] = newValue
+            case .recurrence(let length): recurrences[GuessRates.lengths.last(upTo: length)] = newValue
+            case .successor(let length, let share): successors[length > 1 ? 1 : 0][share] = newValue
+            case .foreseen(let place, let share): foreseen[min(place, foreseen.count - 1)][share] = newValue
             }
         }
     }
+}
 
-    /// The index of the last bound that a value reaches; 0 where it reaches none.
-    private static func last<Value: Comparable>(of bounds: [Value], upTo value: Value) -> Int {
-        max(0, (bounds.firstIndex { $0 > value } ?? bounds.count) - 1)
+/// How often guesses were right by their shares of what was named with them.
+struct ShareRates {
+    private var rates: [AcceptanceRate]
+
+    private static let shares: [Float] = [0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95]
+
+    /// `trust` says how far a share is believed at first.
+    init(trust: Float) {
+        rates = ShareRates.shares.indices.map { index in
+            let next = index + 1 < ShareRates.shares.count ? ShareRates.shares[index + 1] : 1
+            return AcceptanceRate(estimate: trust * (ShareRates.shares[index] + next) / 2)
+        }
     }
+
+    subscript(share: Float) -> AcceptanceRate {
+        get { rates[ShareRates.shares.last(upTo: share)] }
+        set { rates[ShareRates.shares.last(upTo: share)] = newValue }
+    }
+}
+
+extension Array where Element: Comparable {
+    /// The index of the last bound that a value reaches; 0 where it reaches none.
+    fileprivate func last(upTo value: Element) -> Int { Swift.max(0, (firstIndex { $0 > value } ?? count) - 1) }
 }

@@ -26,3 +26,18 @@ public struct LoweredModel: Sendable {
     public let program: Program
     public let tensors: [LoweredTensor]
 }
+
+/// What a block adds to the residual stream: with its mixer, or with its feed-forward.
+public struct Sublayer: Sendable, Hashable {
+    public enum Part: Int, Sendable {
+        case mixer
+        case feedForward
+    }
+
+    public let layer: Int
+    public let part: Part
+
+    public init(layer: Int, part: Part) {
+        (self.layer, self.part) = (layer, part)
+    }
+}

@@ -10,6 +10,8 @@ public struct ModelLowering: Sendable {
     public let choices: [String: MatrixChoice]
     /// Where embedding and head are cut into pieces, as `VocabularyPieces` takes it for the vocabulary of the model.
     public let vocabularyCuts: [Int]
+    /// What drafts do without; never of the last layer, parts of which the head is.
+    public let skipped: Set<Sublayer>
     /// Rows of one step at the most: how much of a prompt is evaluated at once.
     public let maximumRows: Int
     /// Rows whose logits are computed at once at the most.
@@ -17,11 +19,12 @@ public struct ModelLowering: Sendable {
 
     public init(
         precision: WeightPrecision, choices: [String: MatrixChoice] = [:], vocabularyCuts: [Int] = [],
-        maximumRows: Int = 256, maximumOutputs: Int = 16
+        skipped: Set<Sublayer> = [], maximumRows: Int = 256, maximumOutputs: Int = 16
     ) {
         self.precision = precision
         self.choices = choices
         self.vocabularyCuts = vocabularyCuts
+        self.skipped = skipped
         self.maximumRows = maximumRows
         self.maximumOutputs = min(maximumOutputs, maximumRows)
     }
@@ -45,7 +48,9 @@ public struct ModelLowering: Sendable {
         builder.append(.rotaryTable(frequencies: frequencies, factor: model.rotary.factor, output: rotary))
         var residual = hidden
         var donor: Donor?
+        var skippedInstructions: [Int] = []
         for (index, block) in model.blocks.enumerated() {
+            let begin = builder.body.count
             var place = BlockPlace(name: "layers.\(index)", hidden: hidden, rotary: rotary)
             var mixed: BufferIndex
             let output: Linear
@@ -69,15 +74,21 @@ public struct ModelLowering: Sendable {
             }
             try addProduct(
                 output, of: mixed, to: place.hidden, name: "\(place.name).attention.output", into: &builder)
+            let middle = builder.body.count
             switch block.feedForward {
             case .gated(let gate, let up, let down):
                 try lowerGated(gate, up, down, norm: block.feedForwardNorm, at: place, into: &builder)
+            }
+            guard index < model.blocks.count - 1 else { continue }
+            if skipped.contains(Sublayer(layer: index, part: .mixer)) { skippedInstructions += begin..<middle }
+            if skipped.contains(Sublayer(layer: index, part: .feedForward)) {
+                skippedInstructions += middle..<builder.body.count
             }
         }
         if model.blocks.isEmpty { residual = builder.beginHead(selecting: [hidden])[0] }
         let logits = try lowerHead(
             model, hidden: residual, pieces: pieces, embedding: isTied ? embedding : nil, into: &builder)
-        return try finish(builder, model: model, logits: logits)
+        return try finish(builder, model: model, logits: logits, skipped: skippedInstructions)
     }
 
     /// A block's names and the buffers that run through all blocks.
@@ -319,7 +330,7 @@ public struct ModelLowering: Sendable {
     private func element(for packing: Packing) -> Buffer.Element { packing.isFloat ? .float32 : .quantized }
 
     private func finish(
-        _ builder: ProgramBuilder, model: Model, logits: BufferIndex
+        _ builder: ProgramBuilder, model: Model, logits: BufferIndex, skipped: [Int]
     ) throws(LoweringError) -> LoweredModel {
         var program = Program(
             tensors: builder.tensors, buffers: builder.buffers, states: builder.states, body: builder.body,
@@ -328,6 +339,7 @@ public struct ModelLowering: Sendable {
         let plan = try MemoryPlan(program)
         for (index, offset) in plan.offsets.enumerated() { program.buffers[index].offset = offset }
         program.arenaBytes = plan.arenaBytes
+        program.skipped = skipped
         return LoweredModel(program: program, tensors: builder.sources)
     }
 }

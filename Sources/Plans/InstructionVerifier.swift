@@ -2,14 +2,39 @@ extension Verifier {
     /// Every operand exists and has the shape and kind that the instruction wants; nothing is read before it is
     /// written; states are attended once; the head leaves the logits.
     func checkInstructions() throws(PlanError) {
+        let body = try checkOrder()
+        for (index, isAttended) in body.attended.enumerated() where !isAttended {
+            throw PlanError(.invalid, "every state is attended once a step", at: .state(index))
+        }
+    }
+
+    /// What is left of the body where drafts skip instructions is a program, too, but that states may be left alone.
+    func checkSkipped() throws(PlanError) {
+        guard !program.skipped.isEmpty else { return }
+        var last = -1
+        for index in program.skipped {
+            guard index > last, index < program.body.count else {
+                throw PlanError(
+                    .invalid, "skipped instructions are some of the body's, in order", at: .program,
+                    expected: .range(last + 1, program.body.count - 1), found: .number(index))
+            }
+            last = index
+        }
+        var rest = program
+        rest.body = program.draftBody
+        rest.skipped = []
+        let verifier = Verifier(program: rest, weightsBytes: weightsBytes, limits: limits)
+        _ = try verifier.checkOrder()
+        try verifier.checkMemoryPlan()
+    }
+
+    /// All of the above but that states are attended; what was found of the body.
+    private func checkOrder() throws(PlanError) -> InstructionVerifier {
         var body = InstructionVerifier(program: program, phase: .body)
         for (index, instruction) in program.body.enumerated() {
             try body.check(instruction, at: .body(index))
         }
         try body.checkEmbeddingIsWhole(at: .body(program.body.count - 1))
-        for (index, isAttended) in body.attended.enumerated() where !isAttended {
-            throw PlanError(.invalid, "every state is attended once a step", at: .state(index))
-        }
         var head = InstructionVerifier(program: program, phase: .head(writtenByBody: body.written))
         for (index, instruction) in program.head.enumerated() {
             try head.check(instruction, at: .head(index))
@@ -30,6 +55,7 @@ extension Verifier {
                 .invalid, "the head writes every logit", at: .program, expected: .number(logits.width),
                 found: .number(written))
         }
+        return body
     }
 }
 

@@ -74,8 +74,9 @@ public final class Plan: @unchecked Sendable {
         }
         let weights = Plan.bytes(of: .weights, in: file, header)
         let tensors = try ProgramDecoder.tensors(Plan.bytes(of: .tensors, in: file, header), limits: limits)
-        let program = try ProgramDecoder.program(
+        var program = try ProgramDecoder.program(
             Plan.bytes(of: .program, in: file, header), tensors: tensors, limits: limits)
+        program.skipped = try ProgramDecoder.skipped(Plan.bytes(of: .skipped, in: file, header))
         try program.verify(weightsBytes: weights.count, limits: limits)
         self.program = program
         self.weights = weights

@@ -64,7 +64,7 @@ public struct PlanWriter: ~Copyable {
             try file.write(section.stored)
             sections.append(
                 Section(
-                    kind: section.kind.rawValue, flags: section.kind.isDeflated ? [.deflated] : [],
+                    kind: section.kind.rawValue, flags: section.kind.flags,
                     offset: end + padding, storedSize: section.stored.count, rawSize: section.rawSize,
                     checksum: Checksum.of(section.stored)))
             end += padding + section.stored.count
@@ -89,6 +89,7 @@ public struct PlanWriter: ~Copyable {
         let contents: [(SectionKind, [UInt8])] = [
             (.program, ProgramEncoder.encode(program)), (.tensors, ProgramEncoder.encode(program.tensors)),
             (.tokenizer, tokenizer), (.chatTemplate, chatTemplate), (.facts, facts),
+            (.skipped, ProgramEncoder.encode(skipped: program.skipped)),
         ]
         var sections: [(kind: SectionKind, stored: [UInt8], rawSize: Int)] = []
         for (kind, raw) in contents where !raw.isEmpty {

@@ -219,6 +219,8 @@ public struct Program: Sendable, Equatable {
     public var vocabularySize: Int
     /// Bytes of the arena that holds all buffers.
     public var arenaBytes: Int
+    /// Instructions of the body that drafts can do without, in order (SWIFT, Xia et al. 2024); none where they cannot.
+    public var skipped: [Int] = []
 
     public init(
         tensors: [Tensor], buffers: [Buffer], states: [MixerState], body: [Instruction], head: [Instruction],
@@ -269,6 +271,20 @@ public struct Program: Sendable, Equatable {
             }
         }
         return groups
+    }
+
+    /// The body without what drafts can do without.
+    public var draftBody: [Instruction] {
+        var rest: [Instruction] = []
+        var next = 0
+        for (index, instruction) in body.enumerated() {
+            if next < skipped.count, skipped[next] == index {
+                next += 1
+            } else {
+                rest.append(instruction)
+            }
+        }
+        return rest
     }
 
     /// Places of a group of masks that have embeddings. The program's operands have been checked.

@@ -76,6 +76,14 @@ enum ProgramDecoder {
             vocabularySize: vocabularySize, arenaBytes: arenaBytes)
     }
 
+    /// Instructions that drafts can do without.
+    static func skipped(_ bytes: UnsafeRawBufferPointer) throws(PlanError) -> [Int] {
+        var reader = ByteReader(bytes, section: SectionKind.skipped.rawValue)
+        var indices: [Int] = []
+        while reader.remaining > 0 { indices.append(try reader.number32()) }
+        return indices
+    }
+
     static func tensors(_ bytes: UnsafeRawBufferPointer, limits: Limits) throws(PlanError) -> [Tensor] {
         var reader = ByteReader(bytes, section: SectionKind.tensors.rawValue)
         let tensorCount = try count(&reader, limit: limits.tensors)

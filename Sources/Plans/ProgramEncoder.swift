@@ -2,6 +2,13 @@
 ///
 /// The program has been verified, so every number fits its field.
 enum ProgramEncoder {
+    /// The section of instructions that drafts can do without; nothing where there are none.
+    static func encode(skipped: [Int]) -> [UInt8] {
+        var writer = ByteWriter()
+        for index in skipped { writer.number32(index) }
+        return writer.bytes
+    }
+
     static func encode(_ program: Program) -> [UInt8] {
         var writer = ByteWriter()
         let names = program.buffers.reduce(0) { $0 + $1.name.count }

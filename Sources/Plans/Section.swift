@@ -12,6 +12,8 @@ public enum SectionKind: UInt32, Sendable, Equatable, CaseIterable {
     case chatTemplate = 5
     /// JSON about how the plan was made, deflated; the runtime never needs it.
     case facts = 6
+    /// Instructions that drafts can do without.
+    case skipped = 7
 
     /// Where a section of this kind may begin.
     var alignment: Int { self == .weights ? 4096 : 64 }
@@ -19,15 +21,20 @@ public enum SectionKind: UInt32, Sendable, Equatable, CaseIterable {
     /// Whether the section is stored as a zlib stream.
     var isDeflated: Bool {
         switch self {
-        case .weights, .program, .tensors, .tokenizer: false
+        case .weights, .program, .tensors, .tokenizer, .skipped: false
         case .chatTemplate, .facts: true
         }
+    }
+
+    /// The flags of a section of this kind.
+    var flags: Section.Flags {
+        if isDeflated { [.deflated] } else { self == .skipped ? [.ignorable] : [] }
     }
 
     var isRequired: Bool {
         switch self {
         case .weights, .program, .tensors: true
-        case .tokenizer, .chatTemplate, .facts: false
+        case .tokenizer, .chatTemplate, .facts, .skipped: false
         }
     }
 }
@@ -69,6 +76,7 @@ public struct Section: Sendable, Equatable {
         case .tokenizer: "tokenizer"
         case .chatTemplate: "chat template"
         case .facts: "facts"
+        case .skipped: "skipped"
         case nil: "unknown"
         }
     }

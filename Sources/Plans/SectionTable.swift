@@ -60,7 +60,7 @@ extension Header {
             try checkSize(of: section, limit: limits.coldBytes)
             return 64
         }
-        let flags: Section.Flags = kind.isDeflated ? [.deflated] : []
+        let flags = kind.flags
         guard section.flags == flags else {
             throw PlanError(
                 .invalid, "a section's flags are those of its kind", at: place, expected: .bits(UInt64(flags.rawValue)),
@@ -73,6 +73,7 @@ extension Header {
         case .tensors: limit = limits.tensorsBytes
         case .tokenizer: limit = limits.tokenizerBytes
         case .chatTemplate, .facts: limit = limits.coldBytes
+        case .skipped: limit = 4 * limits.instructions
         }
         try checkSize(of: section, limit: limit)
         guard kind.isDeflated || section.rawSize == section.storedSize else {

@@ -15,6 +15,7 @@ struct Verifier {
         try checkInstructions()
         try checkKeptWeights()
         try checkMemoryPlan()
+        try checkSkipped()
     }
 
     private func checkLimits() throws(PlanError) {

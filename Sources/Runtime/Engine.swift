@@ -29,6 +29,11 @@ public final class Engine: @unchecked Sendable {
     /// Places of a group of masks that have embeddings; 0 where the plan knows no masks.
     public let maskCount: Int
 
+    /// Which instructions of the body drafts can do without; empty where they cannot.
+    let isSkipped: [Bool]
+    /// Whether steps can be drafted with a part of the body (`Session.evaluate`).
+    public var canSkip: Bool { !isSkipped.isEmpty }
+
     /// Starts `threads` threads (all that affinity and cgroup allow when nil, and never more than those) and picks the
     /// kernels (the best ones when nil). Throws `instructionSetMissing` or `noThread`.
     public init(plan: Plan, threads: Int? = nil, instructionSet: InstructionSet? = nil) throws(RuntimeError) {
@@ -51,6 +56,9 @@ public final class Engine: @unchecked Sendable {
         var groups: [PositionGroups] = []
         for case let kind? in plan.program.groups where !groups.contains(kind) { groups.append(kind) }
         self.groups = groups
+        var isSkipped = [Bool](repeating: false, count: plan.program.skipped.isEmpty ? 0 : plan.program.body.count)
+        for index in plan.program.skipped { isSkipped[index] = true }
+        self.isSkipped = isSkipped
         self.maskCount = plan.program.maskCount
         self.embeddingWidth = Engine.embeddingWidth(of: plan.program)
         self.pool = try ThreadPool(threadCount: threadCount)

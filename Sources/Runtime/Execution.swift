@@ -17,10 +17,12 @@ struct Execution {
     }
 
     /// Runs this thread's part of the instructions, and waits for the others wherever they touch what it needs next.
-    func run(_ instructions: [Instruction]) {
-        for instruction in instructions {
+    ///
+    /// With `isSkipped` it runs those instructions alone that are not; the others still wait.
+    func run(_ instructions: [Instruction], isSkipped: [Bool] = []) {
+        for (index, instruction) in instructions.enumerated() {
             if case .multiplyMasks(let input, _, _, _) = instruction, maskRows(input).isEmpty { continue }
-            execute(instruction)
+            if isSkipped.isEmpty || !isSkipped[index] { execute(instruction) }
             let uses = instruction.bufferUses
             guard let written = uses.updates ?? uses.writes else { continue }
             if !isReplicated(written) { engine.pool.barrier(thread: thread) }

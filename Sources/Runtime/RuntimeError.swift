@@ -14,6 +14,8 @@ public enum RuntimeError: Error, Equatable {
     case unknownInput(row: Int)
     /// A mask stands before a row that is none.
     case masksNotLast(row: Int)
+    /// A step that skipped a part of the model was to be committed.
+    case skippedStep
     /// A row's parent is not an earlier row of the same step.
     case badParent(row: Int)
     /// The context is full: more positions were needed than the session holds.
@@ -36,6 +38,7 @@ public enum RuntimeError: Error, Equatable {
         case .stepSize: "a step has no rows, or more than the plan's limit"
         case .unknownInput: "a token id lies outside the vocabulary"
         case .masksNotLast: "a mask stands before a row that is none"
+        case .skippedStep: "a step that skipped a part of the model is not committed"
         case .badParent: "a row's parent is not an earlier row of its step"
         case .contextFull: "the context is full"
         case .unknownRow: "a row was named that the last step does not have"
@@ -54,7 +57,8 @@ public enum RuntimeError: Error, Equatable {
         case .noThread: "choose fewer threads with -t"
         case .cacheElement: "choose f16 or f32 with --kv-cache"
         case .contextFull: "choose a larger context with -c, or a shorter prompt"
-        case .stepSize, .unknownInput, .masksNotLast, .badParent, .unknownRow, .embeddingWidth, .forgotten:
+        case .stepSize, .unknownInput, .masksNotLast, .skippedStep, .badParent, .unknownRow, .embeddingWidth,
+            .forgotten:
             "this is a mistake of the calling program"
         }
     }
@@ -63,7 +67,8 @@ public enum RuntimeError: Error, Equatable {
     public var exitCode: Int32 {
         switch self {
         case .instructionSetMissing, .cacheElement: 69
-        case .outOfMemory, .noThread, .stepSize, .unknownInput, .masksNotLast, .badParent, .contextFull, .unknownRow,
+        case .outOfMemory, .noThread, .stepSize, .unknownInput, .masksNotLast, .skippedStep, .badParent, .contextFull,
+            .unknownRow,
             .embeddingWidth, .forgotten:
             1
         }

@@ -52,7 +52,10 @@ public final class Session {
     /// Runs the body of the program over `rows`; their logits can be asked for until the next call.
     ///
     /// Throws `stepSize`, `unknownInput`, `badParent`, `masksNotLast` or `contextFull`, and then nothing has run.
-    public func evaluate(_ rows: [Row]) throws(RuntimeError) {
+    ///
+    /// With `skipping` it runs what drafts need alone, where the plan says what that is (`Engine.canSkip`): the logits are a
+    /// guess then, and nothing can be committed.
+    public func evaluate(_ rows: [Row], skipping: Bool = false) throws(RuntimeError) {
         let program = engine.program
         guard !rows.isEmpty, rows.count <= program.maximumRows else {
             throw .stepSize(rows: rows.count, maximum: program.maximumRows)
@@ -72,7 +75,8 @@ public final class Session {
         }
         step = Step(committed: committed, rows: rows, groups: engine.groups)
         written = max(written, committed + rows.count)
-        run(program.body)
+        step.isWhole = !skipping || !engine.canSkip
+        run(program.body, isSkipped: step.isWhole ? [] : engine.isSkipped)
     }
 
     /// Logits of rows of the last step, in the order asked for: `rows.count` times the vocabulary, valid until the next
@@ -121,8 +125,9 @@ public final class Session {
     }
 
     /// Appends a path of the last step's rows to the sequence: each must follow the one before it, the first the
-    /// committed prefix. Throws `unknownRow`, and then nothing has changed.
+    /// committed prefix. Throws `unknownRow` or `skippedStep`, and then nothing has changed.
     public func commit(_ path: [Int]) throws(RuntimeError) {
+        guard step.isWhole || path.isEmpty else { throw .skippedStep }
         var parent: Int?
         for row in path {
             guard step.rows.indices.contains(row), step.rows[row].parent == parent else { throw .unknownRow(row) }
@@ -170,9 +175,9 @@ public final class Session {
     /// needs them: rows times query heads times positions, rounded up to segments of 256.
     public var keptWeightBytes: Int { kept.byteCount }
 
-    private func run(_ instructions: [Instruction]) {
+    private func run(_ instructions: [Instruction], isSkipped: [Bool] = []) {
         engine.pool.run { [self] thread in
-            Execution(session: self, thread: thread).run(instructions)
+            Execution(session: self, thread: thread).run(instructions, isSkipped: isSkipped)
         }
     }
 

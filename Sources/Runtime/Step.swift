@@ -7,6 +7,8 @@ struct Step {
     let rows: [Row]
     /// Rows whose logits were asked for.
     private(set) var selected: [Int] = []
+    /// Whether nothing was skipped.
+    var isWhole = true
     /// The first row of the step that is a mask; all behind it are.
     let firstMask: Int
     /// The same among the rows whose logits were asked for.

@@ -35,6 +35,9 @@ struct CompileCommand: ParsableCommand {
             valueName: "id"))
     var maskToken: Int?
 
+    @Flag(help: "Find out what drafts can do without: minutes, on calibration text.")
+    var draftSkip = false
+
     @OptionGroup var sharing: SharingArguments
 
     @OptionGroup var linearization: LinearizationArguments
@@ -61,10 +64,10 @@ struct CompileCommand: ParsableCommand {
         if budget.budgetKl != nil, searches != 1 {
             throw ValidationError("--budget-kl goes with one auto: of --share-attention or of --linearize.")
         }
-        if calibration.isUsed, !quantized, !shared, !linearized, adapter == nil {
+        if calibration.isUsed, !quantized, !shared, !linearized, adapter == nil, !draftSkip {
             throw ValidationError(
-                "--calibration and --report go with --target-bpw, --target-size, --share-attention, --linearize or "
-                    + "--adapter.")
+                "--calibration and --report go with --target-bpw, --target-size, --share-attention, --linearize, "
+                    + "--draft-skip or --adapter.")
         }
     }
 
@@ -81,6 +84,7 @@ struct CompileCommand: ParsableCommand {
                     adapter: adapter, sharing: try sharing.options(budget),
                     linearization: try linearization.options(budget),
                     masks: space.map(MaskOptions.file) ?? maskToken.map(MaskOptions.token),
+                    findsSkips: draftSkip,
                     calibration: calibration.calibration))
             let report: CompileReport
             do {

@@ -75,13 +75,18 @@ struct RunCommand: ParsableCommand {
             guard !tokens.isEmpty else {
                 throw Failure(cause: "the prompt has no tokens", remedy: "give some text with -p", exitCode: 64)
             }
-            try run(tokens, loaded: loaded, drafter: draft.drafter(engine: loaded.engine))
+            if draft == .skip, !loaded.engine.canSkip {
+                throw Failure(
+                    cause: "the plan does not say what drafts can do without",
+                    remedy: "compile it with --draft-skip, or choose another --draft", exitCode: 64)
+            }
+            let session = try loaded.engine.makeSession(contextLength: contextLength, cache: cache.kvCache?.element)
+            try run(tokens, loaded: loaded, session: session, drafter: draft.drafter(session: session))
             if Interruption.wasAsked { throw ExitCode(130) }
         }
     }
 
-    private func run(_ tokens: [UInt32], loaded: LoadedPlan, drafter: some Drafter) throws {
-        let session = try loaded.engine.makeSession(contextLength: contextLength, cache: cache.kvCache?.element)
+    private func run(_ tokens: [UInt32], loaded: LoadedPlan, session: Session, drafter: some Drafter) throws {
         var generation = Generation(
             session: session, sampling: sampling.options, drafter: drafter, digestsLogits: digest)
         Interruption.endsGeneration()

@@ -48,6 +48,17 @@ struct SpaceTests {
         }
     }
 
+    @Test("a model without a layer in between has nothing that drafts can do without")
+    func skip() throws {
+        try withFolder { folder in
+            let plan = folder + "/x.plan"
+            let outcome = try Self.compile(plan, "--draft-skip")
+            #expect(outcome.exitCode == 0 && outcome.errors.contains("draft-skip: no drafts"), "\(outcome.errors)")
+            let arguments = ["run", plan, "-p", "hi", "-n", "4", "--draft", "skip"]
+            expectFailure(try LatheProcess.run(LatheProcess.binary, arguments), 64, naming: "drafts can do without")
+        }
+    }
+
     @Test("a file that does not fit, or is not there, is refused and leaves nothing")
     func refusals() throws {
         try withFolder { folder in

@@ -52,6 +52,16 @@ final class HeadEvaluation {
         return total / Double(max(1, rows.count))
     }
 
+    /// The share of rows for which `states` predict the same token first as `expected`.
+    func agreement(of rows: [Int], in states: HiddenStates, with expected: [Prediction]) throws(CompileError) -> Double
+    {
+        var same = 0
+        try forEachBatch(of: rows, in: states) { index, logits in
+            if Prediction.first(of: logits) == expected[index].first { same += 1 }
+        }
+        return Double(same) / Double(max(1, rows.count))
+    }
+
     /// Measures what `states` predict against what `reference` predicts with another head, at every `stride`-th position
     /// of the second half of a chunk: position i predicts token i + 1 of `chunk`.
     func measure(
@@ -113,6 +123,15 @@ struct Prediction {
         logTotal = largest + log(sum)
         let factor = Float(1 / sum)
         probabilities = logits.map { $0 * factor }
+    }
+
+    /// The most likely token.
+    var first: Int? { Prediction.first(of: logits) }
+
+    static func first(of logits: some Collection<Float>) -> Int? {
+        var best: (token: Int, logit: Float)?
+        for (token, logit) in logits.enumerated() where logit > best?.logit ?? -.infinity { best = (token, logit) }
+        return best?.token
     }
 
     /// The natural logarithm of a token's probability.

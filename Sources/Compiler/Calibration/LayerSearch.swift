@@ -20,6 +20,7 @@ final class LayerSearch {
     /// Layers that are measured again in each round.
     private static let remeasured = 5
 
+    /// Layers, or other things that can be changed one by one.
     private let layerCount: Int
     private let change: Change
     private let variants: VariantDivergence
@@ -27,8 +28,11 @@ final class LayerSearch {
     /// What each layer costs as the only one; layers that cannot be changed are missing.
     private(set) var alone: [Int: Double] = [:]
 
-    init(_ model: Model, tokens: CalibrationTokens, change: @escaping Change) throws(CompileError) {
-        layerCount = model.blocks.count
+    /// What can be changed are the model's layers, unless their number says otherwise.
+    init(
+        _ model: Model, count: Int? = nil, tokens: CalibrationTokens, change: @escaping Change
+    ) throws(CompileError) {
+        layerCount = count ?? model.blocks.count
         self.change = change
         variants = try VariantDivergence(from: model, tokens: tokens)
     }
