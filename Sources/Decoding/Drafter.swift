@@ -3,6 +3,9 @@ import Runtime
 /// Guesses what a sequence goes on with. A generation verifies guesses in the step of the token before them, so that they
 /// change its speed and nothing else.
 public protocol Drafter {
+    /// Whether it ever guesses: known when compiling, so that what drafts need is left out where none are made.
+    static var guesses: Bool { get }
+
     /// How many of the most likely next tokens it wants to see of every row of a step; 0 for none.
     var candidateCount: Int { get }
 
@@ -14,6 +17,10 @@ public protocol Drafter {
 
     /// Takes note of what came of the last draft, before the tokens that it has brought are appended.
     mutating func learn(from step: VerifiedStep)
+}
+
+extension Drafter {
+    public static var guesses: Bool { true }
 }
 
 /// What a step found that evaluated the sequence's last token and a draft behind it.
@@ -43,6 +50,7 @@ public struct VerifiedStep: Sendable {
 
 /// Guesses nothing: one token a step.
 public struct NoDrafter: Drafter {
+    public static var guesses: Bool { false }
     public init() {}
     public var candidateCount: Int { 0 }
     public mutating func append(_ token: UInt32) {}

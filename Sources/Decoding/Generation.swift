@@ -70,6 +70,11 @@ public struct Generation<Guesses: Drafter> {
     /// Evaluates a token and a draft behind it, keeps what of the draft is chosen, as long as `take` goes on behind it, and
     /// leaves the token that is chosen last pending: at most `most` tokens are chosen.
     private mutating func advance(behind token: UInt32, most: Int, _ take: (UInt32) -> Bool) throws(RuntimeError) {
+        guard Guesses.guesses else {
+            try session.evaluate(Row.chain([token], after: session.committed))
+            pending = choose(from: try predictions(of: [0]), row: 0)
+            return try session.commit([0])
+        }
         let program = session.engine.plan.program
         let begin = lathe_seconds()
         drafter.append(token)

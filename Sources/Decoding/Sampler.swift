@@ -96,8 +96,7 @@ public struct Sampler: Sendable {
     /// The `count` most likely tokens in order; all of them where there are no more.
     static func mostLikely(_ logits: UnsafeBufferPointer<Float>, count: Int) -> [Candidate] {
         guard count < logits.count else {
-            return (0..<logits.count).map { Candidate(token: UInt32($0), logit: logits[$0]) }.sorted(
-                by: Candidate.precedes)
+            return Candidate.sorted((0..<logits.count).map { Candidate(token: UInt32($0), logit: logits[$0]) })
         }
         var found = MostLikely(count)
         found.offer(logits, from: 0)

@@ -1,4 +1,5 @@
 import CSystem
+import Plans
 import Runtime
 
 /// Guesses with the model itself, parts of which are skipped (SWIFT, Xia et al. 2024): token after token, as long as another

@@ -158,7 +158,7 @@ extension TreeDrafter {
             inputs = Array(repeating: .embedding(0), count: TreeDrafter.mostMasks)
         }
         // That the sequence ends at a node: behind the last token at first.
-        var ends = [Float(1)] + guesses.map(\.probability)
+        var ends = [Float(1)] + guesses.map { $0.probability }
         for guess in guesses { ends[guess.parent.map { $0 + 1 } ?? 0] -= guess.probability }
         var lengths = ends.map { _ in 0 }
         var expected = Double(guesses.reduce(1) { $0 + $1.probability })

@@ -55,7 +55,7 @@ extension Verifier {
 
     private func checkTensorNames() throws(PlanError) {
         let names = program.tensors.map { $0.name }
-        let order = names.indices.sorted { names[$0].lexicographicallyPrecedes(names[$1]) }
+        let order = sortedIndices(names.count) { names[$0].lexicographicallyPrecedes(names[$1]) }
         for (former, latter) in zip(order, order.dropFirst()) where names[former] == names[latter] {
             throw PlanError(
                 .invalid, "every tensor has its own name", at: .tensor(max(former, latter)), found: .text(names[former])

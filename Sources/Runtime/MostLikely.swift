@@ -48,7 +48,7 @@ public struct MostLikely {
     }
 
     /// What is kept, the most likely first.
-    public var sorted: [Candidate] { heap.sorted(by: Candidate.precedes) }
+    public var sorted: [Candidate] { Candidate.sorted(heap) }
 
     private mutating func append(_ candidate: Candidate) {
         heap.append(candidate)

@@ -70,7 +70,7 @@ public final class Session {
             case .embedding(let embedding):
                 guard embeddings.indices.contains(embedding) else { throw .unknownInput(row: index) }
             }
-            guard !row.isMask || rows[index...].allSatisfy(\.isMask) else { throw .masksNotLast(row: index) }
+            if row.isMask, index + 1 < rows.count, !rows[index + 1].isMask { throw .masksNotLast(row: index) }
             if let parent = row.parent, !(0..<index).contains(parent) { throw .badParent(row: index) }
         }
         step = Step(committed: committed, rows: rows, groups: engine.groups)
@@ -89,7 +89,7 @@ public final class Session {
         }
         for (index, row) in rows.enumerated() {
             guard step.rows.indices.contains(row) else { throw .unknownRow(row) }
-            guard row < step.firstMask || rows[index...].allSatisfy({ $0 >= step.firstMask }) else {
+            if row >= step.firstMask, index + 1 < rows.count, rows[index + 1] < step.firstMask {
                 throw .masksNotLast(row: row)
             }
         }

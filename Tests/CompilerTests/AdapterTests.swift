@@ -246,15 +246,17 @@ struct AdapterTests {
             ])
     }
 
-    @Test("the fuzzer's seeds are adapters; whatever else it found is refused or read")
+    @Test("the fuzzer's seeds are adapters, one of them masks; whatever else it found is refused or read")
     func storedInputs() throws {
         let fuzz = URL(filePath: #filePath).appending(path: "../../../Fuzz").standardized.path
         let manager = FileManager.default
         for name in try manager.contentsOfDirectory(atPath: fuzz + "/Seeds/adapter") {
-            _ = try Adapter(fuzz + "/Seeds/adapter/" + name)
+            let path = fuzz + "/Seeds/adapter/" + name
+            if name.hasPrefix("masks") { _ = try MaskAdapter(path) } else { _ = try Adapter(path) }
         }
         for name in (try? manager.contentsOfDirectory(atPath: fuzz + "/Crashers/adapter")) ?? [] {
             _ = try? Adapter(fuzz + "/Crashers/adapter/" + name)
+            _ = try? MaskAdapter(fuzz + "/Crashers/adapter/" + name)
         }
     }
 
