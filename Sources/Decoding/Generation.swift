@@ -12,6 +12,7 @@ public struct Generation<Guesses: Drafter> {
     private var drafter: Guesses
     /// Of all logits that tokens were chosen from; nil unless it was asked for.
     public private(set) var digest: LogitsDigest?
+    /// Of the steps behind prompts; empty where the drafter never guesses.
     public private(set) var statistics = DraftStatistics()
     /// Chosen, but not yet evaluated.
     private var pending: UInt32?

@@ -95,9 +95,7 @@ public struct Sampler: Sendable {
 
     /// The `count` most likely tokens in order; all of them where there are no more.
     static func mostLikely(_ logits: UnsafeBufferPointer<Float>, count: Int) -> [Candidate] {
-        guard count < logits.count else {
-            return Candidate.sorted((0..<logits.count).map { Candidate(token: UInt32($0), logit: logits[$0]) })
-        }
+        guard count < logits.count else { return sortedCandidates(logits) }
         var found = MostLikely(count)
         found.offer(logits, from: 0)
         return found.sorted

@@ -1,5 +1,3 @@
-import Plans
-
 /// A token that a logit belongs to.
 public struct Candidate: Sendable, Equatable {
     public var token: UInt32
@@ -8,12 +6,6 @@ public struct Candidate: Sendable, Equatable {
     public init(token: UInt32, logit: Float) {
         self.token = token
         self.logit = logit
-    }
-
-    /// The more likely ones first.
-    @inline(never)
-    public static func sorted(_ candidates: [Candidate]) -> [Candidate] {
-        sortedIndices(candidates.count) { precedes(candidates[$0], candidates[$1]) }.map { candidates[$0] }
     }
 
     /// More likely first; the lower id among equals, so that the order is total.

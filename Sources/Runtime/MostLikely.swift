@@ -1,4 +1,5 @@
 import Kernels
+import Plans
 
 /// The `count` most likely tokens of logits that come piece by piece, in any order: a heap of that size, so that a
 /// large vocabulary is neither sorted nor read twice for a few tokens.
@@ -48,7 +49,9 @@ public struct MostLikely {
     }
 
     /// What is kept, the most likely first.
-    public var sorted: [Candidate] { Candidate.sorted(heap) }
+    public var sorted: [Candidate] {
+        sortedIndices(heap.count) { Candidate.precedes(heap[$0], heap[$1]) }.map { heap[$0] }
+    }
 
     private mutating func append(_ candidate: Candidate) {
         heap.append(candidate)

@@ -1,4 +1,5 @@
 import Foundation
+import Runtime
 import Testing
 
 @testable import Decoding
@@ -95,5 +96,17 @@ import Testing
             sum += number
         }
         #expect(abs(sum / 10_000 - 0.5) < 0.02)
+    }
+
+    @Test func allTokensComeInOrder() {
+        var random = RandomSource(seed: 11)
+        var logits = (0..<5000).map { _ in Float(Int(random.next() % 2001) - 1000) / 64 }
+        logits += [0, -0.0, .infinity, -.infinity, 0, .leastNonzeroMagnitude, -.leastNonzeroMagnitude]
+        let found = logits.withUnsafeBufferPointer { sortedCandidates($0) }
+        let expected = logits.enumerated().map { Candidate(token: UInt32($0), logit: $1) }
+            .sorted(by: Candidate.precedes)
+        #expect(found == expected)
+        let odd: [Float] = [.nan, 1, -.nan, 3]
+        #expect(odd.withUnsafeBufferPointer { sortedCandidates($0) }.map(\.token) == [3, 1, 0, 2])
     }
 }

@@ -48,6 +48,20 @@ struct PlanImage {
         set(UInt64(checksum.value), at: 60, size: 4)
     }
 
+    /// Flips bits of every byte of a section, one after the other, and counts the results that are refused.
+    func flippedBytesRefused(in section: Entry) throws -> Int {
+        var refused = 0
+        for offset in section.range {
+            for mask: UInt8 in [0x01, 0x40, 0xFF] {
+                var damaged = self
+                damaged.bytes[offset] ^= mask
+                damaged.reseal(section)
+                if try damaged.refusal() != nil { refused += 1 }
+            }
+        }
+        return refused
+    }
+
     /// The rule that refuses these bytes, or nil where they verify. An accepted plan must read as what it says: its
     /// program encodes to the very bytes it came from.
     func refusal() throws -> PlanError? {

@@ -27,18 +27,9 @@ import Testing
         let image = PlanImage(bytes: try SmallPlan.bytes(program: SkippedPlanTests.program()))
         let section = try image.entry(.skipped)
         #expect(section.range.count == 16)
-        var refused = 0
+        #expect(try image.flippedBytesRefused(in: section) >= section.range.count * 2)
         try withTemporaryDirectory { directory in
             let path = directory + "/a.plan"
-            for offset in section.range {
-                for mask: UInt8 in [0x01, 0x40, 0xFF] {
-                    var damaged = image
-                    damaged.bytes[offset] ^= mask
-                    damaged.reseal(section)
-                    guard try damaged.refusal() != nil else { continue }
-                    refused += 1
-                }
-            }
             var damaged = image
             damaged.set(99, at: section.range.upperBound - 4, size: 4)
             damaged.reseal(section)
@@ -47,6 +38,5 @@ import Testing
                 #expect(try PythonReaderTests.run([path, "--deep"]).status == status)
             }
         }
-        #expect(refused >= section.range.count * 2)
     }
 }

@@ -35,12 +35,21 @@ final class VariantDivergence {
 
     /// The mean divergence of a model that is as the base before layer `first`, or behind all of them, in nats.
     func divergence(of model: Model, from first: Int) throws(CompileError) -> Double {
+        try head.divergence(of: rows, in: try hidden(behind: model, from: first), from: expected)
+    }
+
+    /// The share of predictions whose most likely token is the original's, of such a model.
+    func agreement(of model: Model, from first: Int) throws(CompileError) -> Double {
+        try head.agreement(of: rows, in: try hidden(behind: model, from: first), with: expected)
+    }
+
+    private func hidden(behind model: Model, from first: Int) throws(CompileError) -> HiddenStates {
         guard let start = states[first] else { throw .calibration(.noRows) }
         let behind = HiddenStates(copying: start)
         for layers in model.evaluationSpans where layers.lowerBound >= first {
             try behind.advance(through: layers, of: model, tokens)
         }
-        return try head.divergence(of: rows, in: behind, from: expected)
+        return behind
     }
 
     /// Takes a model as the base that is as the one so far before layer `first`.

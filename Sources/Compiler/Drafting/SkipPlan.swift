@@ -14,8 +14,6 @@ struct SkipPlan {
     private static let verification = 1.1
     /// Tokens of a draft at the most.
     private static let longestDraft = 15
-    /// Tokens and predictions that agreement is measured on.
-    private static let (mostTokens, measuredRows) = (2048, 256)
 
     init(
         _ model: Model, calibration: String?, tokenizer: [UInt8], progress: Compilation.Progress
@@ -75,15 +73,10 @@ struct SkipPlan {
     private static func agreements(
         of model: Model, skipping order: [Sublayer], on text: CalibrationTokens
     ) throws(CompileError) -> [Double] {
-        let tokens = text.prefix(max(1, mostTokens / text.chunkLength))
-        let count = tokens.tokens.count
-        let rows = Array(stride(from: min(8, count - 1), to: count, by: max(1, count / measuredRows)))
-        let head = try HeadEvaluation(model)
-        let expected = try head.distributions(of: rows, in: try HiddenStates(behind: model, tokens))
+        let variants = try VariantDivergence(from: model, tokens: text)
         var found: [Double] = []
         for index in order.indices {
-            let states = try HiddenStates(behind: model.silencing(Array(order[...index])), tokens)
-            found.append(try head.agreement(of: rows, in: states, with: expected))
+            found.append(try variants.agreement(of: model.silencing(Array(order[...index])), from: 0))
         }
         return found
     }
