@@ -1,5 +1,4 @@
 import Kernels
-import Plans
 
 /// The `count` most likely tokens of logits that come piece by piece, in any order: a heap of that size, so that a
 /// large vocabulary is neither sorted nor read twice for a few tokens.
@@ -50,7 +49,13 @@ public struct MostLikely {
 
     /// What is kept, the most likely first.
     public var sorted: [Candidate] {
-        sortedIndices(heap.count) { Candidate.precedes(heap[$0], heap[$1]) }.map { heap[$0] }
+        var rest = self
+        var found: [Candidate] = []
+        while let least = rest.heap.first, let last = rest.heap.popLast() {
+            found.append(least)
+            if !rest.heap.isEmpty { rest.replaceRoot(with: last) }
+        }
+        return found.reversed()
     }
 
     private mutating func append(_ candidate: Candidate) {
