@@ -27,7 +27,7 @@ from space.model import MaskedModel, Masks  # noqa: E402
 
 LONGEST = 512  # tokens of a text
 HELD_OUT = 16
-SAVED = 300  # seconds
+SAVED = 600  # seconds
 
 
 def texts(path: Path, places: int) -> list[tuple[torch.Tensor, int]]:

@@ -41,8 +41,8 @@ public struct Compilation: Sendable {
         }
         if let sharing = options.sharing {
             let plan = try SharingPlan(
-                shared, options: sharing, calibration: options.calibration, tokenizer: origin.tokenizer,
-                progress: progress)
+                shared, options: sharing, precision: options.quantization == nil ? options.precision : .f32,
+                calibration: options.calibration, tokenizer: origin.tokenizer, progress: progress)
             shared = plan.model
             reports.append(plan.passReport)
             sharingReport = plan.report

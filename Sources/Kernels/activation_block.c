@@ -63,7 +63,8 @@ void lathe_find_places(const lathe_product *product, lathe_packing packing, size
 }
 
 lathe_activation_block lathe_interleave(const lathe_product *product, int32_t zero, size_t row, size_t live,
-                                        size_t rows, size_t first, size_t blocks, lathe_activation_space *space) {
+                                        size_t rows, size_t first, size_t blocks, lathe_activation_space *space,
+                                        size_t place) {
     const int32_t *values[LATHE_ROWS_MOST] = {0}, *scales[LATHE_ROWS_MOST] = {0}, *sums[LATHE_ROWS_MOST] = {0};
     for (size_t r = 0; r < rows; r++) {
         const lathe_activations input = lathe_activation_row(product, row + (r < live ? r : live - 1));
@@ -74,23 +75,23 @@ lathe_activation_block lathe_interleave(const lathe_product *product, int32_t ze
     lathe_activation_block result = {
         .values = values[0],
         .scales = (const float *)scales[0],
-        .starts = space->starts,
-        .scaled = space->scaled,
+        .starts = space->starts[place],
+        .scaled = space->scaled[place],
         .places = space->places,
         .is_even = product->group == LATHE_BLOCK,
     };
     if (rows > 1) {
-        lathe_transpose(values, rows, blocks * 8, space->values);
-        lathe_transpose(scales, rows, blocks, (int32_t *)space->scales);
-        lathe_transpose(sums, rows, blocks, space->starts);
-        result.values = space->values;
-        result.scales = space->scales;
+        lathe_transpose(values, rows, blocks * 8, space->values[place]);
+        lathe_transpose(scales, rows, blocks, (int32_t *)space->scales[place]);
+        lathe_transpose(sums, rows, blocks, space->starts[place]);
+        result.values = space->values[place];
+        result.scales = space->scales[place];
     }
-    const int32_t *from = rows > 1 ? space->starts : sums[0];
+    const int32_t *from = rows > 1 ? space->starts[place] : sums[0];
     if (zero == 0) {
-        for (size_t i = 0; i < blocks * rows; i++) { space->scaled[i] = result.scales[i] * (float)from[i]; }
+        for (size_t i = 0; i < blocks * rows; i++) { space->scaled[place][i] = result.scales[i] * (float)from[i]; }
     } else {
-        for (size_t i = 0; i < blocks * rows; i++) { space->starts[i] = -zero * from[i]; }
+        for (size_t i = 0; i < blocks * rows; i++) { space->starts[place][i] = -zero * from[i]; }
     }
     return result;
 }

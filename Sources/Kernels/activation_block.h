@@ -4,7 +4,10 @@
 #pragma once
 #include "panels.h"
 
-enum { LATHE_CHUNK = 512 };  // blocks of columns times rows that are interleaved at once
+enum {
+    LATHE_CHUNK = 512,      // blocks of columns times rows that are interleaved at once
+    LATHE_BAND_BLOCKS = 4,  // blocks of rows that are interleaved beside each other
+};
 
 /// Where a block of weights and its scales lie: bytes from the first block of a chunk.
 typedef struct lathe_place {
@@ -21,10 +24,10 @@ typedef struct lathe_activation_block {
 } lathe_activation_block;
 
 typedef struct lathe_activation_space {
-    _Alignas(64) int32_t values[LATHE_CHUNK * 8];
-    _Alignas(64) float scales[LATHE_CHUNK];
-    _Alignas(64) int32_t starts[LATHE_CHUNK];
-    _Alignas(64) float scaled[LATHE_CHUNK];
+    _Alignas(64) int32_t values[LATHE_BAND_BLOCKS][LATHE_CHUNK * 8];
+    _Alignas(64) float scales[LATHE_BAND_BLOCKS][LATHE_CHUNK];
+    _Alignas(64) int32_t starts[LATHE_BAND_BLOCKS][LATHE_CHUNK];
+    _Alignas(64) float scaled[LATHE_BAND_BLOCKS][LATHE_CHUNK];
     size_t first, blocks;  // what the places were found for
     lathe_place places[LATHE_CHUNK];
 } lathe_activation_space;
@@ -53,11 +56,18 @@ LATHE_INLINE void lathe_prefetch_block(lathe_packing packing, const uint8_t *blo
     lathe_prefetch(block, lathe_code_bytes(packing) + lathe_number_bytes(packing));
 }
 
+/// Which share of the weights that are needed next one of `count` passes over the same weights asks for; none where `count`
+/// is 0.
+typedef struct lathe_share {
+    size_t index, count;
+} lathe_share;
+
 /// Where the weights lie that `tiles` tiles read side by side need next: a stream that ends goes on `tiles` tiles further.
 typedef struct lathe_ahead {
     size_t bytes;  // from a block to the one wanted then; 0 where nothing is wanted
     size_t turn;   // the block of the chunk from which on it is `skip` bytes further
     size_t skip;
+    lathe_share share;
 } lathe_ahead;
 
 /// `LATHE_PREFETCH_BYTES` ahead in each stream of a chunk of `blocks` blocks.
@@ -74,11 +84,22 @@ LATHE_INLINE lathe_ahead lathe_find_ahead(lathe_packing packing, const uint8_t *
     };
 }
 
+/// Asks for a pass's share of a block of weights that the second-level cache is to hold. Of two passes each leaves out every
+/// other line, which processors fetch with the line beside it: that keeps more of what asks for memory free.
+LATHE_INLINE void lathe_prefetch_share(lathe_packing packing, const uint8_t *block, lathe_share share) {
+    const size_t lines = (lathe_code_bytes(packing) + lathe_number_bytes(packing) + 63) / 64;
+    const size_t end = lines * (share.index + 1) / share.count, step = share.count == 2 ? 2 : 1;
+    for (size_t line = lines * share.index / share.count; line < end; line += step) {
+        __builtin_prefetch(block + line * 64, 0, 2);
+    }
+}
+
 /// Finds `blocks` blocks of a tile from `first` on.
 void lathe_find_places(const lathe_product *product, lathe_packing packing, size_t first, size_t blocks,
                        lathe_activation_space *space);
 
 /// Interleaves `blocks` blocks of columns from `first` on of the `live` rows from `row` on into one of `rows` rows; those
-/// that do not exist repeat the last one. `zero` is 0 for the affine packings.
+/// that do not exist repeat the last one. `zero` is 0 for the affine packings; `place` is where the space has them.
 lathe_activation_block lathe_interleave(const lathe_product *product, int32_t zero, size_t row, size_t live,
-                                        size_t rows, size_t first, size_t blocks, lathe_activation_space *space);
+                                        size_t rows, size_t first, size_t blocks, lathe_activation_space *space,
+                                        size_t place);

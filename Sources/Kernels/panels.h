@@ -18,7 +18,10 @@ enum { LATHE_IS_COMPACT = 0 };
 
 /// How many of `left` rows the next block takes, where the largest block has `most` (6 or 8).
 LATHE_INLINE size_t lathe_block_rows(size_t left, size_t most) {
-    if (!LATHE_IS_COMPACT && most == 8 && (left == 7 || left == 8)) { return left; }
+    if (!LATHE_IS_COMPACT && most == 8) {
+        if (left == 7 || left == 8) { return left; }
+        if (left > 12 && left <= 16) { return 8; }
+    }
     return left < 6 ? left : 6;
 }
 

@@ -212,10 +212,10 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t a
     }
 }
 
-LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
+LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, lathe_share share,
                      const lathe_activation_block *input, size_t blocks, bool starts, size_t rows, size_t count,
                      lanes *totals) {
-    const size_t ahead = cached ? 0 : LATHE_PREFETCH_BYTES;
+    const size_t ahead = share.index > 0 || share.count == 0 ? 0 : LATHE_PREFETCH_BYTES;
     for (size_t tile = 0; tile < count; tile++, weights += tile_bytes, totals += rows) {
         if (rows <= HALVES_TOGETHER) {
             add_blocks_of(packing, weights, ahead, input, blocks, starts, rows, 0, 2, totals);

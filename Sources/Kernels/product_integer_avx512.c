@@ -157,7 +157,13 @@ LANES void add_each_block(lathe_packing packing, const uint8_t *weights, size_t 
         const lathe_weight_block block = lathe_block_at(packing, weights, input, index, is_even);
         if (ahead.bytes != 0) {
             const uint8_t *later = block.codes + ahead.bytes + (index < ahead.turn ? 0 : ahead.skip);
-            LATHE_UNROLL for (size_t t = 0; t < tiles; t++) { lathe_prefetch_block(packing, later + t * tile_bytes); }
+            LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
+                if (rows <= 2 || ahead.share.count == 1) {
+                    lathe_prefetch_block(packing, later + t * tile_bytes);
+                } else {
+                    lathe_prefetch_share(packing, later + t * tile_bytes, ahead.share);
+                }
+            }
         }
         add_block(packing, block.codes, block.numbers, tile_bytes, input, index, rows, tiles, sums);
     }
@@ -183,7 +189,7 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t t
     }
 }
 
-LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
+LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, lathe_share share,
                      const lathe_activation_block *input, size_t blocks, bool starts, size_t rows, size_t count,
                      lanes *totals) {
     const size_t tiles = TILES_MOST;
@@ -191,7 +197,12 @@ LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_
     // One or two rows wait for memory, which short streams in turn keep busier than short streams side by side.
     const bool alone = !LATHE_IS_COMPACT && rows <= 2 && blocks < STREAM_BLOCKS;
     lathe_ahead ahead = {0};
-    if (!cached) { ahead = lathe_find_ahead(packing, weights, tile_bytes, input, blocks, is_even, alone ? 1 : tiles); }
+    if (share.count == 1) {
+        ahead = lathe_find_ahead(packing, weights, tile_bytes, input, blocks, is_even, alone ? 1 : tiles);
+    } else if (share.count > 1) {
+        ahead = (lathe_ahead){.bytes = tiles * tile_bytes, .turn = blocks};
+    }
+    ahead.share = share;
     size_t tile = 0;
     for (; !alone && tile + tiles <= count; tile += tiles) {
         add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, tiles,

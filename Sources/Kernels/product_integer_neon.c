@@ -151,13 +151,13 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t a
     }
 }
 
-LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, bool cached,
+LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, lathe_share share,
                      const lathe_activation_block *input, size_t blocks, bool starts, size_t rows, size_t count,
                      lanes *totals) {
     const size_t parts = rows <= PARTS_TOGETHER ? 4 : 2;
     for (size_t tile = 0; tile < count; tile++, weights += tile_bytes, totals += rows) {
         for (size_t part = 0; part < 4; part += parts) {
-            const size_t ahead = cached || part > 0 ? 0 : LATHE_PREFETCH_BYTES;
+            const size_t ahead = share.index > 0 || share.count == 0 || part > 0 ? 0 : LATHE_PREFETCH_BYTES;
             add_blocks_of(packing, weights, ahead, input, blocks, starts, rows, part, parts, totals);
         }
     }

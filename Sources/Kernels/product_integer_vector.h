@@ -1,12 +1,13 @@
 // The order in which an integer product is computed, for every instruction set: panels of tiles; within a panel, bands
-// of input rows; within a band, chunks of columns whose weights stay in the second-level cache while block after block
-// of the band's rows passes over them. A band's sums wait on the stack from one chunk to the next.
+// of input rows; within a band, chunks of columns whose weights stay in the second-level cache for the next band; within a
+// chunk, tiles two by two, over which block after block of the band's rows passes. A band's sums wait on the stack from one
+// chunk to the next.
 //
 // The file that includes this one has defined
 //   BLOCK_MOST          rows of the largest block: 6 or 8
 //   CODES_ARE_SIGNED    whether it takes codes of 8 bits as signed, so that their zero is 0
 //   dot_shift(packing)  bits by which it shifts the sums of codes times activations, and with them -zero * A, to the right
-//   add_tiles(packing, weights, tile_bytes, prefetched, input, blocks, starts, rows, count, totals)
+//   add_tiles(packing, weights, tile_bytes, share, input, blocks, starts, rows, count, totals)
 // which adds `blocks` blocks of columns of `count` tiles to the sums of `rows` rows; packing and rows are constants;
 // totals[tile * rows + r] holds the sums, and is not read where `starts`.
 #pragma once
@@ -17,20 +18,28 @@ enum {
     LATHE_PANEL_TILES = 32,
     LATHE_BAND_ROWS = 24,
     LATHE_CHUNK_BYTES = 256 * 1024,
+    LATHE_TILES_TOGETHER = 2,
 };
 
 /// `add_tiles` of one packing, for blocks of `size` rows.
-typedef void add_blocks(const uint8_t *weights, size_t tile_bytes, bool cached, const lathe_activation_block *input,
+typedef void add_blocks(const uint8_t *weights, size_t tile_bytes, lathe_share share, const lathe_activation_block *input,
                         size_t blocks, bool starts, size_t size, size_t count, lanes *totals);
 
 /// Blocks of columns of one chunk of a band.
 LATHE_INLINE size_t chunk_blocks(size_t rows, size_t tiles, size_t block_bytes) {
     const size_t size = rows <= BLOCK_MOST ? lathe_block_size(rows) : BLOCK_MOST;
     const size_t blocks = LATHE_CHUNK / size;
-    if (rows <= BLOCK_MOST) { return blocks; }  // the weights are read once: the longer their streams, the better
+    if (rows <= LATHE_BAND_ROWS) { return blocks; }  // the weights are read once: the longer their streams, the better
     const size_t cached = LATHE_CHUNK_BYTES / (tiles * block_bytes);
     return cached < blocks ? cached : blocks;
 }
+
+/// A block of a band's rows.
+typedef struct band_block {
+    size_t row, live, size;
+    lathe_activation_block input;
+    lanes *sums;  // of all tiles
+} band_block;
 
 /// All columns of `rows` rows from `row` on and `count` tiles from `tile` on.
 LANES void integer_band(const lathe_product *product, lathe_packing packing, add_blocks *add, size_t row, size_t rows,
@@ -52,17 +61,28 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, add
         if (!is_even && (first != space->first || chunk != space->blocks)) {
             lathe_find_places(product, packing, first, chunk, space);
         }
+        band_block band[LATHE_BAND_BLOCKS];
+        size_t passes = 0;
         lanes *sums = totals;
-        for (size_t r = 0, live; r < rows; r += live) {
-            live = lathe_block_rows(rows - r, BLOCK_MOST);
-            const size_t size = lathe_block_size(live);
-            const lathe_activation_block input =
-                lathe_interleave(product, zero, row + r, live, size, first, chunk, space);
-            add(weights, tile_bytes, row + r > 0, &input, chunk, first == 0, size, count, sums);
-            if (waits) {
-                sums += count * size;
-            } else {
-                finish_block(product, row + r, live, size, tile, count, totals);
+        for (size_t r = 0; r < rows; r += band[passes++].live) {
+            const size_t live = lathe_block_rows(rows - r, BLOCK_MOST), size = lathe_block_size(live);
+            band[passes] = (band_block){
+                .row = row + r, .live = live, .size = size, .sums = sums,
+                .input = lathe_interleave(product, zero, row + r, live, size, first, chunk, space, passes)};
+            sums += count * size;
+        }
+        // All passes over some tiles before the next ones: memory brings those meanwhile.
+        for (size_t t = 0, step; t < count; t += step) {
+            step = passes == 1 ? count : count - t < LATHE_TILES_TOGETHER ? count - t : LATHE_TILES_TOGETHER;
+            for (size_t pass = 0; pass < passes; pass++) {
+                const band_block *block = &band[pass];
+                const lathe_share share = {.index = pass, .count = row > 0 ? 0 : passes};
+                add(weights + t * tile_bytes, tile_bytes, share, &block->input, chunk, first == 0, block->size, step,
+                    block->sums + t * block->size);
+                if (!waits) {
+                    finish_block(product, block->row, block->live, block->size, tile + t, step,
+                                 block->sums + t * block->size);
+                }
             }
         }
     }
@@ -91,11 +111,11 @@ static __attribute__((noinline)) LATHE_TARGET void product_integer(const lathe_p
 }
 
 #define ADD_TILES(packing, size) \
-    add_tiles(packing, weights, tile_bytes, cached, input, blocks, starts, size, count, totals)
+    add_tiles(packing, weights, tile_bytes, share, input, blocks, starts, size, count, totals)
 
 /// The product of one packing: what depends on it is compiled for each number of rows, the order around it once.
 #define LATHE_DEFINE_INTEGER_PRODUCT(isa, name, packing)                                                            \
-    static LATHE_TARGET void add_##name(const uint8_t *weights, size_t tile_bytes, bool cached,                     \
+    static LATHE_TARGET void add_##name(const uint8_t *weights, size_t tile_bytes, lathe_share share,               \
                                         const lathe_activation_block *input, size_t blocks, bool starts,            \
                                         size_t size, size_t count, lanes *totals) {                                 \
         switch (size) {                                                                                             \

@@ -64,5 +64,5 @@ public enum WeightPrecision: String, Sendable, CaseIterable {
     }
 
     /// Element type of the KV cache: as exact as the weights are.
-    var cacheElement: CacheElement { self == .f32 ? .float32 : .float16 }
+    public var cacheElement: CacheElement { self == .f32 ? .float32 : .float16 }
 }

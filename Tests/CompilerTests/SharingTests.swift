@@ -1,5 +1,6 @@
 import Checkpoints
 import Foundation
+import Lowering
 import Models
 import Passes
 import Testing
@@ -44,6 +45,8 @@ struct SharingTests {
         let rows = [0, 5, 31, 63]
         let found = try AttentionCapture(0, of: model, chunkLength: 64).weights(of: rows, in: states, chunk: 0..<64)
         let trace = try SpanEvaluation(0..<1, of: model, chunkLength: 64).trace(states, rows: 0..<64)
+        let normalized = try #require(trace.read[.projection])
+        let mixed = try #require(trace.read[.attentionOutput])
         let value = attention.value.weight.values()
         let bias = attention.value.bias?.values()
         let (columns, dimensions) = (attention.value.weight.columns, attention.dimensions)
@@ -57,14 +60,14 @@ struct SharingTests {
                     let channel = keyHead * dimensions + dimension
                     var expected = 0.0
                     for position in 0...row {
-                        let input = trace.normalized[position]
+                        let input = normalized[position]
                         var product = Double(bias?[channel] ?? 0)
                         for column in 0..<columns {
                             product += Double(value[channel * columns + column]) * Double(input[column])
                         }
                         expected += weights[position] * product
                     }
-                    #expect(abs(Double(trace.mixed[row][head * dimensions + dimension]) - expected) < 1e-4)
+                    #expect(abs(Double(mixed[row][head * dimensions + dimension]) - expected) < 1e-4)
                 }
             }
         }
@@ -112,7 +115,7 @@ struct SharingTests {
         let (model, tokens) = (try Self.model(), try Self.tokens(chunks: 24))
         let spans = [ShareAttention.Span(2...2), ShareAttention.Span(4...4)]
         let shared = try ShareAttention(spans).apply(to: model).model
-        let repair = SharingRepair(original: model, shared: shared, tokens: tokens)
+        let repair = try SharingRepair(original: model, shared: shared, tokens: tokens, precision: .f32)
         let repaired = try repair.run(progress: { _, _ in })
         try #require(repair.outcomes.map(\.layer) == [2, 4])
         #expect(repair.outcomes[0].output.priorError < 1e-9)
@@ -128,5 +131,28 @@ struct SharingTests {
             }
         }
         #expect(try distance(repaired) < 0.9 * distance(shared))
+    }
+
+    @Test("repair makes up for rounding where it knows how the plan rounds", arguments: [WeightPrecision.w2, .w3])
+    func repairOfRounded(precision: WeightPrecision) throws {
+        let (model, tokens) = (try Self.model(), try Self.tokens(chunks: 24))
+        let shared = try ShareAttention([ShareAttention.Span(2...2), ShareAttention.Span(4...4)]).apply(to: model).model
+        let others = CalibrationTokens(
+            tokens: (0..<64).map { UInt32(($0 as Int * 131 + 17) % 256) }[...], chunkLength: 64)
+        let exact = try HiddenStates(behind: model, others)
+        // How far the stream of the rounded plan is from the original model's.
+        func distance(repairedFor known: WeightPrecision) throws -> Double {
+            let repair = try SharingRepair(original: model, shared: shared, tokens: tokens, precision: known)
+            let repaired = try repair.run(progress: { _, _ in })
+            let states = try HiddenStates(embedding: others, of: repaired, precision: precision)
+            for span in repaired.evaluationSpans {
+                try states.advance(through: span, of: repaired, others, precision: precision)
+            }
+            return (0..<exact.count).reduce(0.0) { sum, row in
+                zip(exact[row], states[row]).reduce(sum) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+            }
+        }
+        let (known, unknown) = (try distance(repairedFor: precision), try distance(repairedFor: .f32))
+        #expect(known < 0.95 * unknown)
     }
 }

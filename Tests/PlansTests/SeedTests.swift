@@ -41,6 +41,7 @@ enum TinyPlan {
         let others = [
             ("sharing", SharingPlan.program()), ("grouped", GroupedPlanFileTests.program()),
             ("hybrid", HybridPlanFileTests.program()), ("tiny", TinyPlan.program()),
+            ("masks", MaskPlan.program()),
         ]
         for (name, program) in others {
             let plan = try Plan.open(path: SeedTests.folder + "/" + name)

@@ -1,3 +1,4 @@
+import Lowering
 import Models
 import Quantization
 import Runtime
@@ -92,11 +93,44 @@ final class HiddenStates {
 
 extension HiddenStates {
     /// Takes all chunks through layers of a model, in place.
-    func advance(through layers: Range<Int>, of model: Model, _ tokens: CalibrationTokens) throws(CompileError) {
-        let evaluation = try SpanEvaluation(layers, of: model, chunkLength: tokens.chunkLength)
+    func advance(
+        through layers: Range<Int>, of model: Model, _ tokens: CalibrationTokens, precision: WeightPrecision = .f32
+    ) throws(CompileError) {
+        let evaluation = try SpanEvaluation(
+            layers, of: model, precision: precision, chunkLength: tokens.chunkLength)
         for chunk in 0..<tokens.chunkCount {
             let rows = tokens.rows(of: chunk)
             try evaluation.run(self, rows: rows, into: self)
+        }
+    }
+}
+
+extension HiddenStates {
+    /// What enters the first layer where the embedding is as a plan of `precision` has it.
+    convenience init(
+        embedding tokens: CalibrationTokens, of model: Model, precision: WeightPrecision
+    ) throws(CompileError) {
+        var layerless = model
+        layerless.blocks = []
+        layerless.head = model.embedding
+        layerless.contextLength = tokens.chunkLength
+        let program = try InMemoryProgram(layerless, precision: precision, choices: [:], rows: tokens.chunkLength)
+        guard let hidden = program.names["hidden"] else { throw .calibration(.noRows) }
+        let session = try program.session(cache: .float32)
+        self.init(count: tokens.tokens.count, width: model.hiddenSize)
+        for chunk in 0..<tokens.chunkCount {
+            let range = tokens.rows(of: chunk)
+            session.observer = { [self] seen in
+                guard seen.index == hidden else { return }
+                for (index, row) in range.enumerated() {
+                    if let values = seen.row(index) { set(row, to: values) }
+                }
+            }
+            defer { session.observer = nil }
+            try attempt(CompileError.runtime) { () throws(RuntimeError) in
+                session.reset()
+                try session.evaluate(Row.chain(tokens.tokens[range], after: 0))
+            }
         }
     }
 }

@@ -15,18 +15,40 @@ final class SpanEvaluation {
 
     /// Every matrix is float32 but those in `packed`; keys and values are kept as `cache`, or in float32. `layers` is not
     /// empty, and has the donors of its receivers.
-    init(
+    convenience init(
         _ layers: Range<Int>, of model: Model, packed: [LayerTensor: PackedMatrix] = [:], chunkLength: Int,
         cache: CacheElement = .float32
+    ) throws(CompileError) {
+        try self.init(
+            layers, of: model, precision: .f32, choices: packed.mapValues { .packed($0) }, chunkLength: chunkLength,
+            cache: cache)
+    }
+
+    /// Matrices, keys and values are as a plan of this precision has them, but `matrix` of the last layer is float32, so that
+    /// what it reads can be seen.
+    convenience init(
+        _ layers: Range<Int>, of model: Model, precision: WeightPrecision, seeing matrix: LayerMatrix? = nil,
+        chunkLength: Int
+    ) throws(CompileError) {
+        var choices: [LayerTensor: MatrixChoice] = [:]
+        if let matrix { choices[LayerTensor(layer: layers.upperBound - 1, matrix: matrix)] = .packing(.float32) }
+        try self.init(
+            layers, of: model, precision: precision, choices: choices, chunkLength: chunkLength,
+            cache: precision.cacheElement)
+    }
+
+    private init(
+        _ layers: Range<Int>, of model: Model, precision: WeightPrecision, choices: [LayerTensor: MatrixChoice],
+        chunkLength: Int, cache: CacheElement
     ) throws(CompileError) {
         var part = Model(vectorsOf: model, contextLength: chunkLength)
         part.blocks = model.blocks[layers].map { $0.movingDonor(by: -layers.lowerBound) }
         lastLayer = layers.upperBound - 1
-        var choices = try MatrixChoice.zeroRow(for: part)
-        for (matrix, bytes) in packed where layers.contains(matrix.layer) {
-            choices[matrix.matrix.tensorName(layer: matrix.layer - layers.lowerBound)] = .packed(bytes)
+        var named = try MatrixChoice.zeroRow(for: part)
+        for (matrix, choice) in choices where layers.contains(matrix.layer) {
+            named[matrix.matrix.tensorName(layer: matrix.layer - layers.lowerBound)] = choice
         }
-        let program = try InMemoryProgram(part, choices: choices, rows: chunkLength)
+        let program = try InMemoryProgram(part, precision: precision, choices: named, rows: chunkLength)
         let names = program.names
         inputs = layers.flatMap { layer in
             LayerMatrix.allCases.compactMap { matrix in
@@ -86,7 +108,7 @@ final class SpanEvaluation {
         return behind
     }
 
-    /// Runs the layers over rows `range` of `states`, and keeps what the last one of them does.
+    /// Runs the layers over rows `range` of `states`, and keeps what the last one of them does, as far as its matrices are float32.
     func trace(_ states: HiddenStates, rows range: Range<Int>) throws(CompileError) -> LayerTrace {
         let width = states.width
         var residuals: [HiddenStates] = []
@@ -104,12 +126,8 @@ final class SpanEvaluation {
         }
         try runSession(states, range)
         // The head selects the rows, then attention and feed-forward add to them.
-        guard residuals.count == 3, residuals.allSatisfy({ $0.width == width }), let mixed = read[.attentionOutput],
-            let normalized = read[.projection], let gated = read[.down]
-        else { throw .calibration(.noRows) }
-        return LayerTrace(
-            before: residuals[0], normalized: normalized, mixed: mixed, behindAttention: residuals[1], gated: gated,
-            behind: residuals[2])
+        guard residuals.count == 3, residuals.allSatisfy({ $0.width == width }) else { throw .calibration(.noRows) }
+        return LayerTrace(before: residuals[0], behindAttention: residuals[1], behind: residuals[2], read: read)
     }
 
     private func runSession(
@@ -124,32 +142,29 @@ final class SpanEvaluation {
     }
 }
 
-/// What one layer does to the rows of a chunk, in float32.
+/// What one layer does to the rows of a chunk.
 struct LayerTrace {
     /// The residual stream before the layer, behind its attention, and behind it.
     let before: HiddenStates
-    /// What its projections read.
-    let normalized: HiddenStates
-    /// What its heads return.
-    let mixed: HiddenStates
     let behindAttention: HiddenStates
-    /// What the last matrix of its feed-forward reads.
-    let gated: HiddenStates
     let behind: HiddenStates
+    /// What its float32 matrices read.
+    let read: [LayerMatrix: HiddenStates]
 }
 
-/// A model lowered to float32 and packed in memory, all of whose rows can be asked for at once.
+/// A model lowered and packed in memory, all of whose rows can be asked for at once.
 struct InMemoryProgram {
     private let plan: Plan
     /// Buffers by name.
     let names: [String: BufferIndex]
 
     init(
-        _ model: Model, choices: [String: MatrixChoice], vocabularyCuts: [Int] = [], rows: Int
+        _ model: Model, precision: WeightPrecision = .f32, choices: [String: MatrixChoice], vocabularyCuts: [Int] = [],
+        rows: Int
     ) throws(CompileError) {
         let lowered = try attempt(CompileError.lowering) { () throws(LoweringError) in
             try ModelLowering(
-                precision: .f32, choices: choices, vocabularyCuts: vocabularyCuts, maximumRows: rows,
+                precision: precision, choices: choices, vocabularyCuts: vocabularyCuts, maximumRows: rows,
                 maximumOutputs: rows
             ).lower(model)
         }

@@ -1,3 +1,4 @@
+import Lowering
 import Models
 import Passes
 
@@ -12,10 +13,10 @@ struct SharingPlan {
     /// How far the divergence before repair is followed, in limits for that after it.
     private static let followed = 8.0
 
-    /// Throws where spans are refused, or the text is no good.
+    /// Receivers are fitted as a plan of `precision` will run them. Throws where spans are refused, or the text is no good.
     init(
-        _ original: Model, options: SharingOptions, calibration: String?, tokenizer: [UInt8],
-        progress: Compilation.Progress
+        _ original: Model, options: SharingOptions, precision: WeightPrecision, calibration: String?,
+        tokenizer: [UInt8], progress: Compilation.Progress
     ) throws(CompileError) {
         if case .spans(let spans) = options.choice {
             // Refusals come before minutes are spent.
@@ -35,7 +36,7 @@ struct SharingPlan {
         }
         let similarity = try AttentionSimilarity(original, tokens: tokens, progress: progress)
         let trial = Trial(
-            original: original, method: options.method, tokens: tokens, heldOut: heldOut, similarity: similarity,
+            original: original, method: options.method, precision: precision, tokens: tokens, heldOut: heldOut, similarity: similarity,
             reference: try HiddenStates(behind: original, heldOut))
         var search: LayerSearch?
         let found: Trial.Result
@@ -69,6 +70,7 @@ struct SharingPlan {
 private struct Trial {
     let original: Model
     let method: SharingMethod
+    let precision: WeightPrecision
     let tokens: CalibrationTokens
     let heldOut: CalibrationTokens
     let similarity: AttentionSimilarity
@@ -92,7 +94,8 @@ private struct Trial {
         }
         var outcomes: [SharingRepair.Outcome] = []
         if method == .repaired {
-            let repair = SharingRepair(original: original, shared: shared.model, tokens: tokens)
+            let repair = try SharingRepair(
+                original: original, shared: shared.model, tokens: tokens, precision: precision)
             shared.model = try repair.run(progress: progress)
             outcomes = repair.outcomes
         }

@@ -1,3 +1,4 @@
+import Lowering
 import Models
 import Passes
 
@@ -21,8 +22,11 @@ final class SharingRepair {
     private let pair: PrefixPair
     private(set) var outcomes: [Outcome] = []
 
-    init(original: Model, shared: Model, tokens: CalibrationTokens) {
-        pair = PrefixPair(original: original, changed: shared, tokens: tokens)
+    /// The shared model is fitted as a plan of `precision` will run it.
+    init(
+        original: Model, shared: Model, tokens: CalibrationTokens, precision: WeightPrecision
+    ) throws(CompileError) {
+        pair = try PrefixPair(original: original, changed: shared, tokens: tokens, precision: precision)
     }
 
     /// The shared model with its receivers fitted.
@@ -81,7 +85,7 @@ final class SharingRepair {
             var mixer = attention
             mixer.headMap = map
             model.blocks[layer].mixer = .sharedAttention(mixer)
-            trials.append(try SpanEvaluation(layers, of: model, chunkLength: pair.tokens.chunkLength))
+            trials.append(try pair.evaluation(layers, of: model, seeing: .attentionOutput))
         }
         for chunk in 0..<pair.tokens.chunkCount where !ResidualFit.validates(chunk) {
             let rows = pair.tokens.rows(of: chunk)
@@ -89,7 +93,7 @@ final class SharingRepair {
             for trial in trials { traces.append(try trial.trace(pair.changedStates, rows: rows)) }
             guard let start = traces.first?.before else { continue }
             try selection.add(
-                traces.map(\.mixed), from: start, to: before.behindAttention(pair.originalStates, rows: rows))
+                traces.compactMap { $0.read[.attentionOutput] }, from: start, to: before.behindAttention(pair.originalStates, rows: rows))
         }
         return try selection.headMap(replacing: attention.headMap)
     }

@@ -57,10 +57,9 @@ struct BenchCommand: ParsableCommand {
                     cause: "the tests need \(needed) positions, the model has \(positions)",
                     remedy: "choose smaller -p, -n, -d or --rows", exitCode: 64)
             }
-            if let count = rowCounts.first(where: { $0 > program.maximumOutputs }) {
+            if let count = rowCounts.first(where: { $0 > program.maximumRows }) {
                 throw Failure(
-                    cause:
-                        "--rows \(count): the plan gives the logits of at most \(program.maximumOutputs) rows a step",
+                    cause: "--rows \(count): the plan has steps of at most \(program.maximumRows) rows",
                     remedy: "choose fewer rows", exitCode: 64)
             }
             let session = try loaded.engine.makeSession(
