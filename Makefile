@@ -2,6 +2,8 @@
 
 MODEL := .models/SmolLM2-135M-Instruct.Q4_1.gguf
 PLAN := $(MODEL:.gguf=.plan)
+# Masks for drafting, which `make train-space` has trained.
+MASKS := Adapters/SmolLM2-135M-Instruct.masks.safetensors
 EVAL_TEXT := .models/eval.txt
 TRAINING_TEXT := .models/training.txt
 TRAINER := .venv-train/bin/python
@@ -29,7 +31,7 @@ RELOCATIONS := $(shell getconf GNU_LIBC_VERSION | awk '$$2 >= 2.36 { \
 
 # Generates from the real model: the text on stdout, the statistics on stderr.
 run: $(PLAN)
-	@$(LATHE) run $(PLAN) -p "$(PROMPT)" -n $(TOKENS) --temp 0
+	@$(LATHE) run $(PLAN) -p "$(PROMPT)" -n $(TOKENS) --temp 0 --draft auto
 
 test: setup $(MODEL) $(EVAL_TEXT)
 	@scripts/test.sh
@@ -81,7 +83,7 @@ bench-linearize: $(LATHE) $(MODEL) $(EVAL_TEXT) $(TRAINING_TEXT)
 
 # Several tokens a step: what drafting gives for prompts of four kinds. The plan has integer weights, as plans for use do.
 bench-drafting: $(LATHE) $(MODEL) $(EVAL_TEXT)
-	$(LATHE) compile $(MODEL) -o .models/drafting.plan --weights w8
+	$(LATHE) compile $(MODEL) -o .models/drafting.plan --weights w8 --space $(MASKS)
 	python3 scripts/bench_drafting.py --lathe $(LATHE) --plan .models/drafting.plan --text $(EVAL_TEXT) $(BENCH_OPTIONS)
 
 # Distils a model with shared attention into an adapter, half an hour and more of 2 cores: RECEIVERS="15,25,27,29" DISTILL_OPTIONS="--steps
@@ -101,7 +103,7 @@ distill-linear: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
 		--length 1024 $(DISTILL_OPTIONS)
 
 # Trains masks for the model as it is, which --space takes: first its own answers, then steps on them, an hour and more of 2 cores:
-# CORPUS_OPTIONS="--count 2000" SPACE_OPTIONS="--steps 1000".
+# CORPUS_OPTIONS="--count 2000" SPACE_OPTIONS="--steps 700".
 train-space: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
 	@mkdir -p $(dir $(SPACE))
 	$(LATHE) compile $(MODEL) -o $(dir $(SPACE))plain.plan
@@ -141,7 +143,7 @@ $(LATHE): FORCE | setup
 $(RUNNER) $(RUNNER)-static: FORCE | setup
 	@scripts/build_runner.sh $@
 
-$(PLAN): $(MODEL) $(LATHE)
-	@$(LATHE) compile $(MODEL) -o $@
+$(PLAN): $(MODEL) $(LATHE) $(MASKS)
+	@$(LATHE) compile $(MODEL) -o $@ --space $(MASKS)
 
 FORCE:

@@ -44,10 +44,13 @@ class Tally:
 
 
 def measure(options: argparse.Namespace, texts: list[str]) -> dict[str, Tally]:
-    tallies = {name: Tally() for name in ["off", *options.drafters]}
+    systems = {name: (options.plan, name) for name in ["off", *options.drafters]}
+    systems |= {label: (plan, drafter) for label, plan, drafter in options.also}
+    tallies = {name: Tally() for name in systems}
     for number, text in enumerate(texts):
-        results = {name: lathe(options.lathe, "run", options.plan, "-p", text, "-n", options.tokens, "--temp", 0, "--draft", name,
-                               *(["-t", options.threads] if options.threads else [])) for name in tallies}
+        results = {name: lathe(options.lathe, "run", plan, "-p", text, "-n", options.tokens, "--temp", 0, "--draft", drafter,
+                               *(["-t", options.threads] if options.threads else []))
+                   for name, (plan, drafter) in systems.items()}
         for name, result in results.items():
             if result["tokens"] != results["off"]["tokens"]:
                 sys.exit(f"bench_drafting: {name} gives another text than plain decoding for prompt {number}: {text[:60]!r}")
@@ -85,6 +88,8 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, help="only the first of each kind")
     parser.add_argument("--kinds", default="code,chat,extraction,story")
     parser.add_argument("--drafters", default="lookup,recycle,auto")
+    parser.add_argument("--also", nargs=3, metavar=("LABEL", "PLAN", "DRAFTER"), action="append", default=[],
+                        help="a drafter with another plan of the same model")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--peer", type=Path, help="the model in GGUF, for llama.cpp")
     parser.add_argument("--predicted", default="2,10", help="tokens that llama.cpp's lookup guesses at the most")

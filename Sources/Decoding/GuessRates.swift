@@ -13,14 +13,18 @@ struct GuessRates {
     private var recurrences: [AcceptanceRate]
     /// For contexts of one token, then of two.
     private var successors = [ShareRates(trust: 0.6), ShareRates(trust: 0.8)]
-    private var foreseen = (0..<TreeDrafter.mostMasks).map { ShareRates(trust: 0.6 / Float($0 + 1)) }
+    private var foreseen: [ShareRates]
     /// How often a mask had a token accepted that nothing else had guessed, by its place.
-    var maskGains = (0..<TreeDrafter.mostMasks).map { AcceptanceRate(estimate: 0.4 / Float($0 + 1)) }
+    var maskGains: [AcceptanceRate]
 
     /// Runs from so many tokens on are of one kind.
     private static let lengths = [2, 3, 4, 6, 8, 12, 20]
 
-    init() {
+    /// Masks that the model was trained for are believed what they name, however far ahead.
+    init(hasTrainedMasks: Bool) {
+        let places = 1...TreeDrafter.mostMasks
+        foreseen = places.map { ShareRates(trust: hasTrainedMasks ? 0.9 : 0.6 / Float($0)) }
+        maskGains = places.map { AcceptanceRate(estimate: (hasTrainedMasks ? 0.6 : 0.4) / Float($0)) }
         recurrences = GuessRates.lengths.indices.map { AcceptanceRate(estimate: 0.4 + 0.08 * Float($0)) }
     }
 

@@ -8,6 +8,11 @@ public enum MaskSource {
     case mean(MeanEmbedding)
     /// The plan's own masks (`Engine.maskCount` places).
     case trained(places: Int)
+
+    /// Whether the model knows what masks are.
+    var isTrained: Bool {
+        if case .mean = self { false } else { true }
+    }
 }
 
 /// The mean embedding of a prompt's tokens, drawn towards each token that follows.

@@ -12,16 +12,20 @@ public struct TreeDrafter: Drafter {
     private var masks: MaskSource?
     /// What was named behind masks: of what may follow the last token, then of what may follow that.
     private var foreseen: [[Successor]] = []
-    private var rates = GuessRates()
+    private var rates: GuessRates
     private var costs: StepCosts?
     /// The guesses of the last draft, one a node.
     private var guesses: [Guess] = []
     private var hasDrafted = false
+    /// Whether there were masks in the last step.
+    private var asksMasks = false
 
     /// Guesses less likely than this are not looked at.
     private static let leastProbability: Float = 0.01
     /// Masks of a group.
     static let mostMasks = 5
+    /// Masks that are added in the hope that they pay together.
+    private static let patience = 3
 
     /// Looks up runs, recycles likely tokens, asks masks, or some of these. Steps have `maximumRows` rows at the most; unless
     /// it weighs costs, it guesses as much as it may.
@@ -31,6 +35,7 @@ public struct TreeDrafter: Drafter {
     ) {
         self.looksUp = looksUp
         self.masks = masks
+        rates = GuessRates(hasTrainedMasks: masks?.isTrained ?? false)
         tables =
             recycles
             ? [SuccessorTable(contextLength: 2, bits: 14), SuccessorTable(contextLength: 1, bits: 14)] : []
@@ -74,8 +79,10 @@ public struct TreeDrafter: Drafter {
         for (node, guess) in guesses.enumerated() where guess.parent.map({ right.contains($0) }) ?? true {
             for kind in guess.kinds { rates[kind].record(isRight: right.contains(node)) }
         }
-        recordMasks(right: right)
-        costs?.record(rows: tree.count + step.draft.maskCount + 1, seconds: step.seconds)
+        recordMasks(right: right, asked: step.draft.masks)
+        let maskCount = step.draft.maskCount
+        costs?.record(rows: tree.count + maskCount + 1, masks: maskCount > 0, seconds: step.seconds)
+        asksMasks = maskCount > 0
         foreseen = step.foreseen.map { Successor.shares(of: $0) }
         guard !tables.isEmpty else { return }
         // What lies on the path is stored last: it was asked behind what in fact came before.
@@ -133,10 +140,10 @@ public struct TreeDrafter: Drafter {
     private func worthwhileGuesses() -> Int {
         guard let costs else { return guesses.count }
         var expected = 1.0
-        var (best, count) = (expected / costs.cost(rows: 1), 0)
+        var (best, count) = (expected / costs.cost(rows: 1, masks: asksMasks), 0)
         for (node, guess) in guesses.enumerated() {
             expected += Double(guess.probability)
-            let rate = expected / costs.cost(rows: node + 2)
+            let rate = expected / costs.cost(rows: node + 2, masks: asksMasks)
             if rate > best { (best, count) = (rate, node + 1) }
         }
         return count
@@ -162,29 +169,41 @@ extension TreeDrafter {
         for guess in guesses { ends[guess.parent.map { $0 + 1 } ?? 0] -= guess.probability }
         var lengths = ends.map { _ in 0 }
         var expected = Double(guesses.reduce(1) { $0 + $1.probability })
-        var used = guesses.count + 1
-        while used - guesses.count - 1 < rows {
+        let used = guesses.count + 1
+        // Masks are added where they bring most, and as many kept as give the most tokens for the time of a step. What the first
+        // one costs, those that follow it share; but what many rows take is known of those numbers alone that were tried.
+        var groups: [Int] = []
+        var (bestRate, kept) = (costs.map { expected / $0.cost(rows: used) } ?? 0, 0)
+        while groups.count < rows {
             var best: (group: Int, gain: Double)?
             for group in ends.indices where lengths[group] < inputs.count {
                 let gain = Double(max(0, ends[group]) * rates.maskGains[lengths[group]].estimate)
                 if gain > best?.gain ?? 0 { best = (group, gain) }
             }
             guard let best else { break }
-            if let costs, (expected + best.gain) / costs.cost(rows: used + 1) <= expected / costs.cost(rows: used) {
+            lengths[best.group] += 1
+            groups.append(best.group)
+            expected += best.gain
+            let rate = costs.map { expected / $0.cost(rows: used + groups.count, masks: true) } ?? .infinity
+            if rate > bestRate || costs == nil {
+                (bestRate, kept) = (rate, groups.count)
+            } else if groups.count >= kept + TreeDrafter.patience {
                 break
             }
-            lengths[best.group] += 1
-            expected += best.gain
-            used += 1
         }
+        for group in groups[kept...] { lengths[group] -= 1 }
         for (group, length) in lengths.enumerated() where length > 0 {
             draft.masks.append(
                 MaskGroup(node: group == 0 ? nil : group - 1, inputs: Array(inputs.prefix(length))))
         }
     }
 
-    /// Counts, for each mask that was asked, whether a token was accepted in its place that nothing else had guessed.
-    private mutating func recordMasks(right: Set<Int>) {
+    /// Counts, for each mask that was asked before, whether a token was accepted in its place that nothing else had guessed;
+    /// `asked` were in this step.
+    private mutating func recordMasks(right: Set<Int>, asked: [MaskGroup]) {
+        var longest = 0
+        for group in asked { longest = max(longest, group.inputs.count) }
+        for place in longest..<TreeDrafter.mostMasks { rates.maskGains[place].fade() }
         for place in foreseen.indices where place < TreeDrafter.mostMasks {
             let gained = right.contains { node in
                 let kinds = guesses[node].kinds

@@ -36,8 +36,8 @@ struct SharingPlan {
         }
         let similarity = try AttentionSimilarity(original, tokens: tokens, progress: progress)
         let trial = Trial(
-            original: original, method: options.method, precision: precision, tokens: tokens, heldOut: heldOut, similarity: similarity,
-            reference: try HiddenStates(behind: original, heldOut))
+            original: original, method: options.method, precision: precision, tokens: tokens, heldOut: heldOut,
+            similarity: similarity, reference: try HiddenStates(behind: original, heldOut))
         var search: LayerSearch?
         let found: Trial.Result
         switch options.choice {

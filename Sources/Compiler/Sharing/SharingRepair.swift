@@ -93,7 +93,8 @@ final class SharingRepair {
             for trial in trials { traces.append(try trial.trace(pair.changedStates, rows: rows)) }
             guard let start = traces.first?.before else { continue }
             try selection.add(
-                traces.compactMap { $0.read[.attentionOutput] }, from: start, to: before.behindAttention(pair.originalStates, rows: rows))
+                traces.compactMap { $0.read[.attentionOutput] }, from: start,
+                to: before.behindAttention(pair.originalStates, rows: rows))
         }
         return try selection.headMap(replacing: attention.headMap)
     }
