@@ -158,7 +158,7 @@ LANES void add_each_block(lathe_packing packing, const uint8_t *weights, size_t 
         if (ahead.bytes != 0) {
             const uint8_t *later = block.codes + ahead.bytes + (index < ahead.turn ? 0 : ahead.skip);
             LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
-                if (rows <= 2 || ahead.share.count == 1) {
+                if (rows <= 2 || LATHE_IS_COMPACT || ahead.share.count == 1) {
                     lathe_prefetch_block(packing, later + t * tile_bytes);
                 } else {
                     lathe_prefetch_share(packing, later + t * tile_bytes, ahead.share);
@@ -197,9 +197,9 @@ LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_
     // One or two rows wait for memory, which short streams in turn keep busier than short streams side by side.
     const bool alone = !LATHE_IS_COMPACT && rows <= 2 && blocks < STREAM_BLOCKS;
     lathe_ahead ahead = {0};
-    if (share.count == 1) {
+    if (share.count == 1 || (LATHE_IS_COMPACT && share.count > 1 && share.index == 0)) {
         ahead = lathe_find_ahead(packing, weights, tile_bytes, input, blocks, is_even, alone ? 1 : tiles);
-    } else if (share.count > 1) {
+    } else if (!LATHE_IS_COMPACT && share.count > 1) {
         ahead = (lathe_ahead){.bytes = tiles * tile_bytes, .turn = blocks};
     }
     ahead.share = share;
