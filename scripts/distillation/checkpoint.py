@@ -16,8 +16,8 @@ def matrix_name(layer: int, matrix: str) -> str:
     return f"model.layers.{layer}.{part}.{matrix}_proj"
 
 
-def read_checkpoint(path: Path) -> tuple[dict, dict[str, torch.Tensor], object]:
-    """Configuration, tensors in float32 by the names of transformers, and the tokenizer."""
+def read_checkpoint(path: Path, device: str) -> tuple[dict, dict[str, torch.Tensor], object]:
+    """Configuration, tensors in float32 on a device by the names of transformers, and the tokenizer."""
     if path.is_dir():
         from safetensors.torch import load_file
         from tokenizers import Tokenizer
@@ -40,4 +40,4 @@ def read_checkpoint(path: Path) -> tuple[dict, dict[str, torch.Tensor], object]:
         sys.exit("distill: only models of the Llama family with an unscaled rotary embedding")
     if any(name.endswith(".bias") for name in tensors):
         sys.exit("distill: biases are not trained here")
-    return settings, tensors, encoder
+    return settings, {name: tensor.to(device) for name, tensor in tensors.items()}, encoder

@@ -12,10 +12,17 @@ from .mixers import Window
 class Change:
     """What is added to a matrix: B A, of low rank, zero at first."""
 
-    def __init__(self, shape: torch.Size, rank: int) -> None:
+    def __init__(self, shape: torch.Size, rank: int, device: torch.device) -> None:
         rows, columns = shape
-        self.a = (torch.randn(rank, columns) / math.sqrt(columns)).requires_grad_(True)
-        self.b = torch.zeros(rows, rank, requires_grad=True)
+        # Drawn in the same place for every device: the same seed begins in the same way.
+        self.a = (torch.randn(rank, columns) / math.sqrt(columns)).to(device).requires_grad_(True)
+        self.b = torch.zeros(rows, rank, device=device, requires_grad=True)
+
+    @classmethod
+    def of(cls, a: torch.Tensor, b: torch.Tensor) -> "Change":
+        change = cls.__new__(cls)
+        change.a, change.b = a.requires_grad_(True), b.requires_grad_(True)
+        return change
 
 
 class Student:
@@ -33,13 +40,16 @@ class Student:
         """The first layer that is not the teacher's."""
         return min([receiver["donor"] for receiver in self.receivers.values()] + list(self.mixers))
 
-    def change(self, tensors: dict[str, torch.Tensor], layers: range, rank: int) -> None:
-        """Adds a change of each matrix that is used and not trained as a whole."""
-        for layer in layers:
+    def change(self, tensors: dict[str, torch.Tensor], rank: int) -> None:
+        """Adds a change of each matrix that is used, not trained as a whole, and has none yet, from the first layer on that is not
+        the teacher's."""
+        for layer in range(self.first, sum(name.endswith("input_layernorm.weight") for name in tensors)):
             for matrix in ATTENTION + FEED_FORWARD:
                 name = matrix_name(layer, matrix)
-                if name not in self.outputs and not (layer in self.receivers and matrix in ("q", "k")):
-                    self.changes[name] = Change(tensors[f"{name}.weight"].shape, rank)
+                unused = layer in self.receivers and matrix in ("q", "k")
+                if name not in self.outputs and name not in self.changes and not unused:
+                    weight = tensors[f"{name}.weight"]
+                    self.changes[name] = Change(weight.shape, rank, weight.device)
 
 
 class Model:
@@ -57,16 +67,25 @@ class Model:
         theta = (settings.get("rope_parameters") or settings)["rope_theta"]
         frequencies = theta ** (-torch.arange(0, self.dimensions, 2).double() / self.dimensions)
         angles = torch.outer(torch.arange(length).double(), frequencies)
-        self.cosines, self.sines = angles.cos().float()[:, None], angles.sin().float()[:, None]
-        self.mask = torch.full((length, length), -1e30).triu(1)
+        device = self.embedding.device
+        self.cosines, self.sines = (each.float()[:, None].to(device) for each in (angles.cos(), angles.sin()))
 
     def norm(self, x: torch.Tensor, name: str) -> torch.Tensor:
-        return x * torch.rsqrt((x * x).mean(-1, keepdim=True) + self.epsilon) * self.tensors[f"{name}.weight"]
+        weight = self.tensors[f"{name}.weight"]
+        return functional.rms_norm(x, weight.shape, weight, self.epsilon)
 
-    def rotated(self, x: torch.Tensor, positions: torch.Tensor | slice = slice(None)) -> torch.Tensor:
+    def rotated(self, x: torch.Tensor, positions: torch.Tensor | slice) -> torch.Tensor:
         first, second = x.chunk(2, -1)
         cosines, sines = self.cosines[positions], self.sines[positions]
         return torch.cat((first * cosines - second * sines, second * cosines + first * sines), -1)
+
+    def attended(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+        """Attention to everything before; on a GPU in bfloat16, since float32 has no fused kernel there."""
+        exact = query.dtype
+        if query.is_cuda:
+            query, key, value = (each.bfloat16() for each in (query, key, value))
+        return functional.scaled_dot_product_attention(
+            query[None], key[None], value[None], is_causal=True, enable_gqa=True).to(exact)
 
     def grouped(self, x: torch.Tensor) -> torch.Tensor:
         """Query heads' matrices, stacked by the key head that they use."""
@@ -84,6 +103,7 @@ class Model:
             return y if change is None else y + (x @ change.a.T) @ change.b.T
 
         kept, donors = {}, {receiver["donor"] for receiver in student.receivers.values()}
+        positions = slice(len(x))
         for layer in layers:
             prefix = f"model.layers.{layer}."
             normal = self.norm(x, f"{prefix}input_layernorm")
@@ -92,17 +112,18 @@ class Model:
                 receiver = student.receivers[layer]
                 mixed = self.grouped(kept[receiver["donor"]][receiver["head_map"]]) @ value
             else:
-                query = self.rotated(product(normal, layer, "q").view(-1, self.heads, self.dimensions)).transpose(0, 1)
-                key = self.rotated(product(normal, layer, "k").view(-1, self.key_heads, self.dimensions)).transpose(0, 1)
+                query = product(normal, layer, "q").view(-1, self.heads, self.dimensions)
+                key = product(normal, layer, "k").view(-1, self.key_heads, self.dimensions)
+                query, key = (self.rotated(each, positions).transpose(0, 1) for each in (query, key))
                 if layer in student.mixers:
                     mixed = student.mixers[layer].attend(query, key, value)
                 elif layer in donors:
                     scores = (self.grouped(query) @ key.transpose(1, 2)).view(self.heads, len(x), len(x))
-                    kept[layer] = torch.softmax(scores / math.sqrt(self.dimensions) + self.mask, -1)
+                    later = torch.ones(scores.shape[1:], dtype=torch.bool, device=scores.device).triu(1)
+                    kept[layer] = torch.softmax((scores / math.sqrt(self.dimensions)).masked_fill(later, -math.inf), -1)
                     mixed = self.grouped(kept[layer]) @ value
                 else:
-                    mixed = functional.scaled_dot_product_attention(
-                        query[None], key[None], value[None], is_causal=True, enable_gqa=True)
+                    mixed = self.attended(query, key, value)
             mixed = mixed.reshape(self.heads, len(x), self.dimensions)
             x = x + product(mixed.transpose(0, 1).flatten(1), layer, "o")
             normal = self.norm(x, f"{prefix}post_attention_layernorm")
@@ -111,4 +132,4 @@ class Model:
         return x
 
     def logits(self, x: torch.Tensor) -> torch.Tensor:
-        return self.norm(x, "model.norm") @ self.head.T
+        return self.norm(x, "model.norm").to(self.head.dtype) @ self.head.T

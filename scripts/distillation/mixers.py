@@ -12,12 +12,12 @@ FRAME = 64  # rows that look at the same positions
 
 
 class Window:
-    """Softmax over the last positions and the first ones. Of `length` positions those that a row sees begin at a multiple of
-    `block`, where there is one."""
+    """Softmax over the last positions and the first ones, of up to `positions` that there are. Of `length` positions those that a
+    row sees begin at a multiple of `block`, where there is one."""
 
     form = "windows"
 
-    def __init__(self, length: int, sinks: int, positions: int, block: int = 1) -> None:
+    def __init__(self, length: int, sinks: int, positions: int, device: torch.device, block: int = 1) -> None:
         self.length, self.sinks, self.block = length, sinks, block
         frame = self.frame = block if block > 1 else FRAME
         if positions % frame:
@@ -29,7 +29,7 @@ class Window:
         seen = rows[:, :1] + torch.arange(-self.before * frame, frame)[None]
         visible = (seen[:, None] >= first[..., None]) & (seen[:, None] <= rows[..., None])
         visible = torch.cat((torch.arange(sinks) < first[..., None], visible), -1)
-        self.mask = torch.zeros(visible.shape).masked_fill(~visible, -1e30)
+        self.mask = torch.zeros(visible.shape).masked_fill(~visible, -1e30).to(device)
 
     def parameters(self) -> list[torch.Tensor]:
         return []
@@ -46,17 +46,21 @@ class Window:
         """The largest score, and the values weighted with exp(score - largest): of each frame's rows by key head, its query heads
         and rows."""
         key_heads, positions, dimensions = key.shape
-        rows = query.view(key_heads, -1, positions // self.frame, self.frame, dimensions)
-        scores = rows @ self.seen(key).transpose(-1, -2)[:, None] / math.sqrt(dimensions) + self.mask
+        frames = positions // self.frame
+        rows = query.view(key_heads, -1, frames, self.frame, dimensions)
+        scores = rows @ self.seen(key).transpose(-1, -2)[:, None] / math.sqrt(dimensions) + self.mask[:frames]
         largest = scores.amax(-1, keepdim=True)
         return largest, torch.exp(scores - largest) @ self.seen(value)[:, None]
 
     def attend(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         heads, positions, dimensions = query.shape
-        rows = query.view(heads, -1, self.frame, dimensions).transpose(0, 1)
+        key_heads, frames = len(key), positions // self.frame
+        # By frame and key head: the rows of its query heads beside each other.
+        rows = query.view(key_heads, -1, frames, self.frame, dimensions).permute(2, 0, 1, 3, 4)
+        mask = self.mask[:frames].repeat(1, rows.shape[2], 1)[:, None]
         mixed = functional.scaled_dot_product_attention(
-            rows, self.seen(key).transpose(0, 1), self.seen(value).transpose(0, 1), self.mask[:, None], enable_gqa=True)
-        return mixed.transpose(0, 1).reshape(heads, positions, dimensions)
+            rows.flatten(2, 3), self.seen(key).transpose(0, 1), self.seen(value).transpose(0, 1), mask)
+        return mixed.view(rows.shape).permute(1, 2, 0, 3, 4).reshape(heads, positions, dimensions)
 
     def record(self, layer: int) -> dict:
         return {"layer": layer, "length": self.length, "sinks": self.sinks}
@@ -73,7 +77,7 @@ class Hybrid(Window):
     def __init__(self, length: int, sinks: int, positions: int, block: int, query_map: torch.Tensor, key_map: torch.Tensor,
                  gate: torch.Tensor) -> None:
         """Maps are [heads, rows, dimensions] and [key heads, rows, dimensions], the gate [heads, 2 + dimensions]."""
-        super().__init__(length, sinks, positions, block)
+        super().__init__(length, sinks, positions, query_map.device, block)
         self.query_map, self.key_map, self.gate = (each.requires_grad_(True) for each in (query_map, key_map, gate))
 
     def parameters(self) -> list[torch.Tensor]:
@@ -91,7 +95,7 @@ class Hybrid(Window):
         largest, near = self.near(query, key, value)
         exponent = self.gate[:, None, :1] + query @ self.gate[:, 2:, None]
         exponent = exponent.view(*largest.shape) + self.gate[:, 1].view(key_heads, -1, 1, 1, 1) * largest
-        far_keys = self.features(key, self.key_map) * (torch.arange(positions) >= self.sinks)[:, None]
+        far_keys = self.features(key, self.key_map) * (torch.arange(positions, device=key.device) >= self.sinks)[:, None]
         products = (far_keys.view(key_heads, frames, self.frame, -1).transpose(-1, -2)
                     @ value.view(key_heads, frames, self.frame, -1))
         sums = functional.pad(products.cumsum(1), (0, 0, 0, 0, behind, 0))[:, :frames]
