@@ -94,21 +94,20 @@ distill-sharing: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
 	$(TRAINER) scripts/distill.py $(MODEL) $(ADAPTER:.safetensors=.start.plan) $(ADAPTER) --text $(TRAINING_TEXT) \
 		$(DISTILL_OPTIONS)
 
-# The same for layers that are linearized, from what compiling fits: LINEARIZED="0-29" FORM="hybrid" DISTILL_OPTIONS="--steps 300".
+# The same for layers that are linearized, from what compiling fits: LINEARIZED="0-29" FORM="hybrid" DISTILL_OPTIONS="--steps 300"; with
+# long chunks and texts in which something is asked for again, DISTILL_OPTIONS="--lengths 1024,8192 --recall 0.25", on a GPU --device cuda.
 distill-linear: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
 	@mkdir -p $(dir $(LINEAR))
 	$(LATHE) compile $(MODEL) -o $(LINEAR).start.plan --weights f32 --linearize $(LINEARIZED) --linearize-form $(FORM) \
 		--calibration $(TRAINING_TEXT)
 	$(TRAINER) scripts/distill.py $(MODEL) $(LINEAR).start.plan $(LINEAR).safetensors --text $(TRAINING_TEXT) \
-		--length 1024 $(DISTILL_OPTIONS)
+		--lengths 1024 $(DISTILL_OPTIONS)
 
-# Trains masks for the model as it is, which --space takes: first its own answers, then steps on them, an hour and more of 2 cores:
-# CORPUS_OPTIONS="--count 2000" SPACE_OPTIONS="--steps 700".
-train-space: $(LATHE) $(MODEL) $(TRAINING_TEXT) $(TRAINER)
-	@mkdir -p $(dir $(SPACE))
-	$(LATHE) compile $(MODEL) -o $(dir $(SPACE))plain.plan
-	python3 scripts/space/corpus.py $(dir $(SPACE))corpus.jsonl --lathe $(LATHE) --plan $(dir $(SPACE))plain.plan \
-		--prose $(TRAINING_TEXT) $(CORPUS_OPTIONS)
+# Trains masks for the model as it is, which --space takes: first its own answers, then steps on them. On a GPU, in ten minutes:
+# CORPUS_OPTIONS="--count 12000 --own 6000 --tokens 160 --batch 512 --device cuda" SPACE_OPTIONS="--batch 32 --anchors 64 --device cuda
+# --steps 100000 --seconds 400"; on 2 cores in two hours: CORPUS_OPTIONS="--count 1500 --own 500" SPACE_OPTIONS="--steps 700".
+train-space: $(MODEL) $(TRAINING_TEXT) $(TRAINER)
+	$(TRAINER) scripts/space/corpus.py $(MODEL) $(dir $(SPACE))corpus.jsonl --prose $(TRAINING_TEXT) $(CORPUS_OPTIONS)
 	$(TRAINER) scripts/train_space.py $(MODEL) $(dir $(SPACE))corpus.jsonl $(SPACE) $(SPACE_OPTIONS)
 
 setup:

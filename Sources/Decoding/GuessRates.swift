@@ -20,10 +20,10 @@ struct GuessRates {
     /// Runs from so many tokens on are of one kind.
     private static let lengths = [2, 3, 4, 6, 8, 12, 20]
 
-    /// Masks that the model was trained for are believed what they name, however far ahead.
+    /// Masks that the model was trained for are believed about what they name, however far ahead.
     init(hasTrainedMasks: Bool) {
         let places = 1...TreeDrafter.mostMasks
-        foreseen = places.map { ShareRates(trust: hasTrainedMasks ? 0.9 : 0.6 / Float($0)) }
+        foreseen = places.map { hasTrainedMasks ? ShareRates.ofTrainedMasks : ShareRates(trust: 0.6 / Float($0)) }
         maskGains = places.map { AcceptanceRate(estimate: (hasTrainedMasks ? 0.6 : 0.4) / Float($0)) }
         recurrences = GuessRates.lengths.indices.map { AcceptanceRate(estimate: 0.4 + 0.08 * Float($0)) }
     }
@@ -52,12 +52,23 @@ struct ShareRates {
 
     private static let shares: [Float] = [0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 0.95]
 
+    /// What was measured of a small model's masks, behind guesses that were right: about the same in each place.
+    static var ofTrainedMasks: ShareRates {
+        ShareRates(estimates: [0.006, 0.035, 0.065, 0.11, 0.2, 0.29, 0.44, 0.61, 0.8, 0.96])
+    }
+
+    /// One estimate for each of `shares`.
+    private init(estimates: [Float]) {
+        rates = estimates.map { AcceptanceRate(estimate: $0) }
+    }
+
     /// `trust` says how far a share is believed at first.
     init(trust: Float) {
-        rates = ShareRates.shares.indices.map { index in
-            let next = index + 1 < ShareRates.shares.count ? ShareRates.shares[index + 1] : 1
-            return AcceptanceRate(estimate: trust * (ShareRates.shares[index] + next) / 2)
-        }
+        self.init(
+            estimates: ShareRates.shares.indices.map { index in
+                let next = index + 1 < ShareRates.shares.count ? ShareRates.shares[index + 1] : 1
+                return trust * (ShareRates.shares[index] + next) / 2
+            })
     }
 
     subscript(share: Float) -> AcceptanceRate {

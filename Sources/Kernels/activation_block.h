@@ -67,7 +67,7 @@ typedef struct lathe_ahead {
     size_t bytes;  // from a block to the one wanted then; 0 where nothing is wanted
     size_t turn;   // the block of the chunk from which on it is `skip` bytes further
     size_t skip;
-    lathe_share share;
+    size_t line, end, step;  // the lines of a block that a share of it is
 } lathe_ahead;
 
 /// `LATHE_PREFETCH_BYTES` ahead in each stream of a chunk of `blocks` blocks.
@@ -84,12 +84,22 @@ LATHE_INLINE lathe_ahead lathe_find_ahead(lathe_packing packing, const uint8_t *
     };
 }
 
-/// Asks for a pass's share of a block of weights that the second-level cache is to hold. Of two passes each leaves out every
+/// A pass's share of `tiles` tiles that lie `bytes` further, for the second-level cache. Of two passes each leaves out every
 /// other line, which processors fetch with the line beside it: that keeps more of what asks for memory free.
-LATHE_INLINE void lathe_prefetch_share(lathe_packing packing, const uint8_t *block, lathe_share share) {
+LATHE_INLINE lathe_ahead lathe_share_ahead(lathe_packing packing, size_t bytes, size_t blocks, lathe_share share) {
     const size_t lines = (lathe_code_bytes(packing) + lathe_number_bytes(packing) + 63) / 64;
-    const size_t end = lines * (share.index + 1) / share.count, step = share.count == 2 ? 2 : 1;
-    for (size_t line = lines * share.index / share.count; line < end; line += step) {
+    return (lathe_ahead){
+        .bytes = bytes,
+        .turn = blocks,
+        .line = lines * share.index / share.count,
+        .end = lines * (share.index + 1) / share.count,
+        .step = share.count == 2 ? 2 : 1,
+    };
+}
+
+/// Asks for a share of a block of weights.
+LATHE_INLINE void lathe_prefetch_share(const uint8_t *block, const lathe_ahead *ahead) {
+    for (size_t line = ahead->line; line < ahead->end; line += ahead->step) {
         __builtin_prefetch(block + line * 64, 0, 2);
     }
 }

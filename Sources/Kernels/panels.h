@@ -4,7 +4,7 @@
 #include "layout.h"
 
 enum {
-    LATHE_ROWS_MOST = 8,          // rows of the largest block
+    LATHE_ROWS_MOST = 12,         // rows of the largest block
     LATHE_PANEL_BYTES = 192 * 1024,
     LATHE_PREFETCH_BYTES = 4096,  // how far ahead of one stream of weights
 };
@@ -16,19 +16,20 @@ enum { LATHE_IS_COMPACT = 1 };
 enum { LATHE_IS_COMPACT = 0 };
 #endif
 
-/// How many of `left` rows the next block takes, where the largest block has `most` (6 or 8).
+/// How many of `left` rows the next block takes, where the largest block has `most` (6, 8 or 12).
 LATHE_INLINE size_t lathe_block_rows(size_t left, size_t most) {
-    if (!LATHE_IS_COMPACT && most == 8) {
+    if (!LATHE_IS_COMPACT && most >= 8) {
         if (left == 7 || left == 8) { return left; }
+        if (left > 8 && left <= most) { return left; }
         if (left > 12 && left <= 16) { return 8; }
     }
     return left < 6 ? left : 6;
 }
 
-/// The number of rows that a block is compiled for (8, 6, 4, 3, 2 or 1): 5 rows pass through the block of 6.
+/// The number of rows that a block is compiled for (12, 8, 6, 4, 3, 2 or 1): 5 rows pass through the block of 6.
 LATHE_INLINE size_t lathe_block_size(size_t rows) {
     if (LATHE_IS_COMPACT) { return rows == 1 ? 1 : 6; }
-    return rows == 5 ? 6 : rows == 7 ? 8 : rows;
+    return rows > 8 ? 12 : rows == 5 ? 6 : rows == 7 ? 8 : rows;
 }
 
 /// Asks for weights that are needed soon.

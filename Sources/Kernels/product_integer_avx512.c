@@ -12,7 +12,7 @@
 
 enum {
     TILES_MOST = 2,
-    BLOCK_MOST = 8,            // rows of the largest block
+    BLOCK_MOST = 12,           // rows of the largest block
     STREAM_BLOCKS = 128,       // from here on a tile is long enough to be read beside another by one or two rows
     CODES_ARE_SIGNED = false,
 };
@@ -158,10 +158,10 @@ LANES void add_each_block(lathe_packing packing, const uint8_t *weights, size_t 
         if (ahead.bytes != 0) {
             const uint8_t *later = block.codes + ahead.bytes + (index < ahead.turn ? 0 : ahead.skip);
             LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
-                if (rows <= 2 || LATHE_IS_COMPACT || ahead.share.count == 1) {
+                if (rows <= 2 || LATHE_IS_COMPACT || ahead.end == 0) {
                     lathe_prefetch_block(packing, later + t * tile_bytes);
                 } else {
-                    lathe_prefetch_share(packing, later + t * tile_bytes, ahead.share);
+                    lathe_prefetch_share(later + t * tile_bytes, &ahead);
                 }
             }
         }
@@ -192,7 +192,8 @@ LANES void add_blocks_of(lathe_packing packing, const uint8_t *weights, size_t t
 LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_bytes, lathe_share share,
                      const lathe_activation_block *input, size_t blocks, bool starts, size_t rows, size_t count,
                      lanes *totals) {
-    const size_t tiles = TILES_MOST;
+    // The sums of many rows fill the registers with one tile.
+    const size_t tiles = rows > 8 ? 1 : TILES_MOST;
     const bool is_even = lathe_has_even_loop(rows) && input->is_even;
     // One or two rows wait for memory, which short streams in turn keep busier than short streams side by side.
     const bool alone = !LATHE_IS_COMPACT && rows <= 2 && blocks < STREAM_BLOCKS;
@@ -200,9 +201,8 @@ LANES void add_tiles(lathe_packing packing, const uint8_t *weights, size_t tile_
     if (share.count == 1 || (LATHE_IS_COMPACT && share.count > 1 && share.index == 0)) {
         ahead = lathe_find_ahead(packing, weights, tile_bytes, input, blocks, is_even, alone ? 1 : tiles);
     } else if (!LATHE_IS_COMPACT && share.count > 1) {
-        ahead = (lathe_ahead){.bytes = tiles * tile_bytes, .turn = blocks};
+        ahead = lathe_share_ahead(packing, tiles * tile_bytes, blocks, share);
     }
-    ahead.share = share;
     size_t tile = 0;
     for (; !alone && tile + tiles <= count; tile += tiles) {
         add_blocks_of(packing, weights + tile * tile_bytes, tile_bytes, ahead, input, blocks, starts, rows, tiles,

@@ -4,7 +4,7 @@
 // chunk to the next.
 //
 // The file that includes this one has defined
-//   BLOCK_MOST          rows of the largest block: 6 or 8
+//   BLOCK_MOST          rows of the largest block: 6, 8 or 12
 //   CODES_ARE_SIGNED    whether it takes codes of 8 bits as signed, so that their zero is 0
 //   dot_shift(packing)  bits by which it shifts the sums of codes times activations, and with them -zero * A, to the right
 //   add_tiles(packing, weights, tile_bytes, share, input, blocks, starts, rows, count, totals)
@@ -25,9 +25,12 @@ enum {
 typedef void add_blocks(const uint8_t *weights, size_t tile_bytes, lathe_share share, const lathe_activation_block *input,
                         size_t blocks, bool starts, size_t size, size_t count, lanes *totals);
 
+/// Rows of a band's largest block: a block of more than 8 is for bands that are no more than it.
+LATHE_INLINE size_t block_most(size_t rows) { return rows > BLOCK_MOST && BLOCK_MOST > 8 ? 8 : BLOCK_MOST; }
+
 /// Blocks of columns of one chunk of a band.
 LATHE_INLINE size_t chunk_blocks(size_t rows, size_t tiles, size_t block_bytes) {
-    const size_t size = rows <= BLOCK_MOST ? lathe_block_size(rows) : BLOCK_MOST;
+    const size_t size = lathe_block_size(lathe_block_rows(rows, block_most(rows)));
     const size_t blocks = LATHE_CHUNK / size;
     if (rows <= LATHE_BAND_ROWS) { return blocks; }  // the weights are read once: the longer their streams, the better
     const size_t cached = LATHE_CHUNK_BYTES / (tiles * block_bytes);
@@ -65,7 +68,7 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, add
         size_t passes = 0;
         lanes *sums = totals;
         for (size_t r = 0; r < rows; r += band[passes++].live) {
-            const size_t live = lathe_block_rows(rows - r, BLOCK_MOST), size = lathe_block_size(live);
+            const size_t live = lathe_block_rows(rows - r, block_most(rows)), size = lathe_block_size(live);
             band[passes] = (band_block){
                 .row = row + r, .live = live, .size = size, .sums = sums,
                 .input = lathe_interleave(product, zero, row + r, live, size, first, chunk, space, passes)};
@@ -89,7 +92,7 @@ LANES void integer_band(const lathe_product *product, lathe_packing packing, add
     if (!waits && blocks > 0) { return; }
     const lanes *sums = totals;
     for (size_t r = 0, live; r < rows; r += live) {
-        live = lathe_block_rows(rows - r, BLOCK_MOST);
+        live = lathe_block_rows(rows - r, block_most(rows));
         finish_block(product, row + r, live, lathe_block_size(live), tile, count, sums);
         sums += count * lathe_block_size(live);
     }
@@ -119,6 +122,9 @@ static __attribute__((noinline)) LATHE_TARGET void product_integer(const lathe_p
                                         const lathe_activation_block *input, size_t blocks, bool starts,            \
                                         size_t size, size_t count, lanes *totals) {                                 \
         switch (size) {                                                                                             \
+        case 12:                                                                                                    \
+            if (BLOCK_MOST >= 12 && !LATHE_IS_COMPACT) { ADD_TILES(packing, 12); }                                  \
+            break;                                                                                                  \
         case 8:                                                                                                     \
             if (BLOCK_MOST >= 8 && !LATHE_IS_COMPACT) { ADD_TILES(packing, 8); }                                    \
             break;                                                                                                  \
