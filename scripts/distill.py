@@ -6,10 +6,11 @@
     .venv-train/bin/python scripts/distill.py CHECKPOINT START ADAPTER --text FILE
 
 Which layers share attention weights or have a window, with features behind it or without, and what was fitted in them is what
-the plan START says, or an adapter that training goes on from. From the first layer on that differs, every matrix gets a change of low rank, and the receivers' output
-projections and what features need change as a whole, so that the model's predictions come close to those of the original one:
-the mean KL divergence over all positions of the text is what Adam makes smaller. The checkpoint is a Llama in GGUF or a folder
-as transformers writes it; it is computed in float32.
+the plan START says, or an adapter that training goes on from. From the first layer on that differs, every matrix gets a change of
+low rank, and the receivers' output projections and what features need change as a whole, so that the model's predictions come
+close to those of the original one: the mean KL divergence over all positions of the text is what Adam makes smaller. The
+checkpoint is a Llama in GGUF or a folder as transformers writes it; it is computed in float32, on a GPU with products in TF32 and
+attention to everything in bfloat16.
 
 The adapter is safetensors as formats/adapter.md says. Training text must be held out of what the result is measured on.
 
@@ -99,7 +100,8 @@ def train(model: Model, texts: Texts, student: Student, options: argparse.Namesp
         losses.append(total)
         schedule.step += 1
         if schedule.step % 50 == 0 or schedule.step == 1 or schedule.done:
-            print(f"step {schedule.step}: mean KL {numpy.mean(losses[-50:]):.4f}, {schedule.elapsed:.0f} s", file=sys.stderr, flush=True)
+            print(f"step {schedule.step}: mean KL {numpy.mean(losses[-50:]):.4f}, {schedule.elapsed:.0f} s",
+                  file=sys.stderr, flush=True)
 
 
 def lengths(text: str) -> list[int]:

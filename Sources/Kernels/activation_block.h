@@ -67,7 +67,7 @@ typedef struct lathe_ahead {
     size_t bytes;  // from a block to the one wanted then; 0 where nothing is wanted
     size_t turn;   // the block of the chunk from which on it is `skip` bytes further
     size_t skip;
-    size_t line, end, step;  // the lines of a block that a share of it is
+    size_t line, end, step;  // the lines of a block that a share of it is; steps of 0 where whole blocks are wanted
 } lathe_ahead;
 
 /// `LATHE_PREFETCH_BYTES` ahead in each stream of a chunk of `blocks` blocks.
@@ -84,7 +84,7 @@ LATHE_INLINE lathe_ahead lathe_find_ahead(lathe_packing packing, const uint8_t *
     };
 }
 
-/// A pass's share of `tiles` tiles that lie `bytes` further, for the second-level cache. Of two passes each leaves out every
+/// A pass's share of the tiles that lie `bytes` further, for the second-level cache. Of two passes each leaves out every
 /// other line, which processors fetch with the line beside it: that keeps more of what asks for memory free.
 LATHE_INLINE lathe_ahead lathe_share_ahead(lathe_packing packing, size_t bytes, size_t blocks, lathe_share share) {
     const size_t lines = (lathe_code_bytes(packing) + lathe_number_bytes(packing) + 63) / 64;

@@ -158,7 +158,7 @@ LANES void add_each_block(lathe_packing packing, const uint8_t *weights, size_t 
         if (ahead.bytes != 0) {
             const uint8_t *later = block.codes + ahead.bytes + (index < ahead.turn ? 0 : ahead.skip);
             LATHE_UNROLL for (size_t t = 0; t < tiles; t++) {
-                if (rows <= 2 || LATHE_IS_COMPACT || ahead.end == 0) {
+                if (rows <= 2 || LATHE_IS_COMPACT || ahead.step == 0) {
                     lathe_prefetch_block(packing, later + t * tile_bytes);
                 } else {
                     lathe_prefetch_share(later + t * tile_bytes, &ahead);

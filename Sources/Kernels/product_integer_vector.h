@@ -30,7 +30,7 @@ LATHE_INLINE size_t block_most(size_t rows) { return rows > BLOCK_MOST && BLOCK_
 
 /// Blocks of columns of one chunk of a band.
 LATHE_INLINE size_t chunk_blocks(size_t rows, size_t tiles, size_t block_bytes) {
-    const size_t size = lathe_block_size(lathe_block_rows(rows, block_most(rows)));
+    const size_t size = rows <= BLOCK_MOST ? lathe_block_size(rows) : block_most(rows);
     const size_t blocks = LATHE_CHUNK / size;
     if (rows <= LATHE_BAND_ROWS) { return blocks; }  // the weights are read once: the longer their streams, the better
     const size_t cached = LATHE_CHUNK_BYTES / (tiles * block_bytes);

@@ -169,6 +169,10 @@ static void compare_products(random_source *source) {
             for (size_t few = 2; few <= 8; few++) {
                 compare_product(source, &(shape){packing, few, 40, 32 * (512 / few + 3), group, true});
             }
+            // Blocks of several sizes in one band, some of which are larger than the first.
+            for (size_t several = 9; several <= 24; several++) {
+                compare_product(source, &(shape){packing, several, 40, 32 * (512 / 6 + 3), group, true});
+            }
             compare_product(source, &(shape){packing, 1, 20, 32 * 521, group, false});
             // Chunks that end within a group.
             compare_product(source, &(shape){packing, 25, 16 * 32, 32 * 37, group, false});

@@ -218,4 +218,13 @@ struct ProductTests {
             format: format, rows: 7, outputs: 235, columns: 1120, extreme: false, random: &random)
         #expect(one.run(kernels, rows: 0..<7).bitPatterns == one.run(.scalar, rows: 0..<7).bitPatterns)
     }
+
+    /// Of 20 rows the first block is smaller than the second, which is interleaved over as many columns.
+    @Test(arguments: AvailableKernels.vector, Format.integers)
+    func `blocks of several sizes over many columns keep the scalar bits`(kernels: AvailableKernels, format: Format) {
+        var random = RandomSource(17)
+        let one = ProductCase(
+            format: format, rows: 20, outputs: 40, columns: 2816, extreme: true, random: &random)
+        #expect(one.run(kernels, rows: 0..<20).bitPatterns == one.run(.scalar, rows: 0..<20).bitPatterns)
+    }
 }

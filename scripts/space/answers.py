@@ -1,5 +1,6 @@
 """What a model says behind prompts, for many of them at once."""
 
+import random
 from collections.abc import Iterator
 
 import torch
@@ -9,11 +10,12 @@ from .model import MaskedModel
 
 def answered(model: MaskedModel, prompts: list[list[int]], tokens: int, ends: list[int], batch: int,
              temperature: float = 0.0) -> Iterator[tuple[int, list[int]]]:
-    """The number of each prompt with up to `tokens` ids behind it, the likeliest ones or drawn ones, without the end. Prompts are
-    taken by their length, `batch` at a time."""
+    """The number of each prompt with up to `tokens` ids behind it, the likeliest ones or drawn ones, without the end. `batch`
+    prompts of similar lengths are taken at a time, in mixed order: what is cut short has prompts of all lengths."""
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
-    for first in range(0, len(order), batch):
-        numbers = order[first:first + batch]
+    batches = [order[first:first + batch] for first in range(0, len(order), batch)]
+    random.Random(0).shuffle(batches)
+    for numbers in batches:
         with torch.no_grad():
             rows = written(model, [prompts[number] for number in numbers], tokens, ends, temperature).tolist()
         for number, row in zip(numbers, rows):
