@@ -27,9 +27,12 @@ public struct Compilation: Sendable {
         progress("reading", 0)
         let origin = try SourceModel(source)
         var shared = origin.model
+        var packed: [LayerTensor: PackedMatrix] = [:]
         var reports: [PassReport] = []
         var sharingReport: SharingReport?
         var linearizationReport: LinearizationReport?
+        // With a target every matrix is rounded against what it reads.
+        let fittedPrecision = options.quantization == nil ? options.precision : .f32
         // First of all: what is left out has no say in any other pass.
         if let adapter = options.adapter {
             let adapted = try AdaptedModel(
@@ -41,18 +44,17 @@ public struct Compilation: Sendable {
         }
         if let sharing = options.sharing {
             let plan = try SharingPlan(
-                shared, options: sharing, precision: options.quantization == nil ? options.precision : .f32,
+                shared, options: sharing, precision: fittedPrecision,
                 calibration: options.calibration, tokenizer: origin.tokenizer, progress: progress)
-            shared = plan.model
+            (shared, packed) = (plan.model, plan.packed)
             reports.append(plan.passReport)
             sharingReport = plan.report
         }
         if let linearization = options.linearization {
             let plan = try LinearizationPlan(
-                shared, of: origin.model, options: linearization, calibration: options.calibration,
-                tokenizer: origin.tokenizer,
-                progress: progress)
-            shared = plan.model
+                shared, of: origin.model, options: linearization, precision: fittedPrecision, packed: packed,
+                calibration: options.calibration, tokenizer: origin.tokenizer, progress: progress)
+            (shared, packed) = (plan.model, plan.packed)
             reports.append(plan.passReport)
             linearizationReport = plan.report
         }
@@ -106,7 +108,9 @@ public struct Compilation: Sendable {
                 target: quantization.summary, planBytes: bytes,
                 bitsPerWeight: 8 * Double(bytes) / Double(max(1, model.weightCount)))
         } else {
-            bytes = try assembly(model).write(to: destination, progress: progress)
+            let choices = packed.map { ($0.matrix.tensorName(layer: $0.layer), MatrixChoice.packed($1)) }
+            bytes = try assembly(model, Dictionary(uniqueKeysWithValues: choices)).write(
+                to: destination, progress: progress)
         }
         try origin.checkUnchanged()
         return CompileReport(

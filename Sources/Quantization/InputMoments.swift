@@ -82,6 +82,18 @@ public final class InputMoments {
         return result
     }
 
+    /// The moments of the first `count` inputs. Throws `badShape` where there are not so many.
+    public func prefix(_ count: Int) throws(QuantizationError) -> InputMoments {
+        guard count <= width else { throw .badShape(.moments, expected: count, found: width) }
+        let result = try InputMoments(width: count)
+        let (source, destination) = (symmetric(), result.symmetric())
+        for row in 0..<count {
+            (destination + row * result.stride).update(from: source + row * stride, count: count)
+        }
+        result.count = self.count
+        return result
+    }
+
     /// H with `value`, which is finite and not negative, added to its diagonal: as if every input had been there alone, too,
     /// with that energy. Throws `notFinite` for another value.
     public func adding(toDiagonal value: Float) throws(QuantizationError) -> InputMoments {

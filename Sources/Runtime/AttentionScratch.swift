@@ -3,10 +3,9 @@ import Plans
 
 /// Sizes of one thread's attention memory, for the largest of a program's attentions; each part begins at 64 bytes.
 struct AttentionScratchLayout {
-    /// Scores of one query in slot order, where a path leaves gaps; the next query's follow.
-    let slotScoreStride: Int
+    /// From one query's scores to the next one's, in floats: a segment, and what a path can leave out of entries.
+    let scoreStride: Int
     let scores: Int
-    let slotScores: Int
     let running: Int
     let segment: Int
     let scaled: Int
@@ -24,17 +23,16 @@ struct AttentionScratchLayout {
     let queries: Int
 
     init(_ program: Program) {
-        var (queries, group, queryBytes, partialBytes, rowBytes) = (1, 1, 1, 1, 1)
+        var (queries, queryBytes, partialBytes, rowBytes) = (1, 1, 1, 1)
         for (tiling, _, dimensions) in program.attentions {
             queries = max(queries, tiling.queries)
-            group = max(group, tiling.group)
             queryBytes = max(queryBytes, tiling.queries * max(dimensions * 4, lathe_quantized_row_bytes(dimensions)))
             partialBytes = max(
                 partialBytes, AttentionPartial.floats(queries: tiling.queries, dimensions: dimensions) * 4)
             rowBytes = max(rowBytes, dimensions * 4)
         }
         // A segment's slots lie within its length and the rows of the step, a tile of 16 more at either end.
-        slotScoreStride = (AttentionTiling.segment + program.maximumRows + 15) / 16 * 16 + 32
+        scoreStride = (AttentionTiling.segment + program.maximumRows + 15) / 16 * 16 + 32
         self.queries = queries
         var end = 0
         func place(_ bytes: Int) -> Int {
@@ -42,15 +40,14 @@ struct AttentionScratchLayout {
             return end
         }
         _ = place(queryBytes)
-        scores = place(queries * AttentionTiling.segment * 4)
-        slotScores = place(group * slotScoreStride * 4)
+        scores = place(queries * scoreStride * 4)
         running = place(partialBytes)
         segment = place(partialBytes)
         scaled = place(rowBytes)
         keys = place(Packing.tileRows * rowBytes)
         // Visible sinks, first visible position and number of positions of each query, what is seen of a segment, and the
         // entries of one.
-        bounds = place((5 * queries + AttentionTiling.segment) * 4)
+        bounds = place((5 * queries + scoreStride) * 4)
         // Of states with sums: features of a group's positions, and what some of their products with the values add up to.
         var (columns, positions, mapped) = (0, 0, 0)
         for (state, groups) in zip(program.states, program.groups) {
@@ -79,10 +76,8 @@ struct AttentionScratch {
 
     /// Scaled queries, quantized for an int8 cache.
     var queries: UnsafeMutablePointer<UInt8> { base.assumingMemoryBound(to: UInt8.self) }
-    /// Scores of the tile's queries in path order, a segment's length apart.
+    /// Scores of the tile's queries, by position in path order or by entry.
     var scores: UnsafeMutablePointer<Float> { floats(layout.scores) }
-    /// Scores of one row's queries in slot order.
-    var slotScores: UnsafeMutablePointer<Float> { floats(layout.slotScores) }
     /// One scaled query on its way to be quantized.
     var scaled: UnsafeMutablePointer<Float> { floats(layout.scaled) }
     /// Keys of up to 16 rows on their way to the cache.

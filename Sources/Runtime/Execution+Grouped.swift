@@ -67,18 +67,17 @@ extension Execution {
         let firstQuery = (rows.lowerBound - tile.rows.lowerBound) * tile.group
         let queries = firstQuery..<firstQuery + rows.count * tile.group
         for index in 0..<count { scratch.slots[index] = UInt32(step.entry(at: low + index, of: rows.upperBound - 1)) }
-        if step.paths[rows.lowerBound] == nil {
-            cache.slots.forEachRun(of: low..<lastCount) { run, entry in
-                score(
-                    tile, queries, slots: run, cache: cache, scratch, into: scratch.scores + (entry - low),
-                    stride: AttentionTiling.segment)
+        let entry = Int(scratch.slots[0]) / Packing.tileRows * Packing.tileRows
+        scoreEntries(tile, queries, entry..<Int(scratch.slots[count - 1]) + 1, cache: cache, scratch)
+        if step.paths[rows.lowerBound] != nil {
+            for query in 0..<queries.count {
+                let scores = scratch.scores + query * scratch.layout.scoreStride
+                for index in 0..<count { scores[index] = scores[Int(scratch.slots[index]) - entry] }
             }
-        } else {
-            scoreEntries(tile, queries, count: count, cache: cache, scratch)
         }
         for (index, query) in queries.enumerated() {
             weighPositions(
-                scratch.scores + index * AttentionTiling.segment, from: low, count: count, groupStart: start,
+                scratch.scores + index * scratch.layout.scoreStride, from: low, count: count, groupStart: start,
                 position: step.keyCount(row: tile.row(of: query)) - 1,
                 taps: engine.vector(attention.convolution).map { $0 + tile.queryHead(of: query) * taps }, count: taps)
         }

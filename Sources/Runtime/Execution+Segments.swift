@@ -53,6 +53,9 @@ extension Execution {
     }
 
     /// What the tile's queries make of one segment: sums of 0 where they see nothing of it.
+    ///
+    /// Scores are those of all entries from the first to the last one that some query sees. Where a row's path leaves gaps
+    /// between its entries, softmax has them closed; then weights of 0 stand in them, which add nothing to the values' sums.
     @inline(never)
     func reduce(
         _ attention: AttentionOperands, _ tile: AttentionTile, segment: AttentionSegment,
@@ -60,140 +63,117 @@ extension Execution {
         _ scratch: AttentionScratch,
         into partial: AttentionPartial
     ) {
-        func isContiguous(_ row: Int, _ query: Int) -> Bool {
-            session.step.paths[row] == nil
-                || segment.start + scratch.visible(query, of: segment).upperBound <= session.step.committed
-        }
-        var query = 0
-        var contiguous = 0
-        for row in tile.rows {
-            if isContiguous(row, query) {
-                contiguous += 1
-                query += tile.group
-                continue
-            }
-            // The rows before it that have no gaps, together, and then this one by itself.
-            let run = contiguous * tile.group
-            reduceSlots(
-                attention, tile, query - run..<query, segment: segment, cache: cache, scratch,
-                into: partial.from(query - run, dimensions: cache.dimensions))
-            contiguous = 0
-            reducePath(
-                attention, tile, row: row, firstQuery: query, segment: segment, cache: cache, scratch,
-                into: partial.from(query, dimensions: cache.dimensions))
-            query += tile.group
-        }
-        let run = contiguous * tile.group
-        reduceSlots(
-            attention, tile, query - run..<query, segment: segment, cache: cache, scratch,
-            into: partial.from(query - run, dimensions: cache.dimensions))
-    }
-
-    /// One segment for queries whose positions in it are entries of the same number.
-    private func reduceSlots(
-        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment,
-        cache: borrowing KeyValueCache, _ scratch: AttentionScratch, into partial: AttentionPartial
-    ) {
-        guard !queries.isEmpty else { return }
-        var (low, high) = (AttentionTiling.segment, 0)
-        for query in queries {
+        let (step, queries) = (session.step, tile.queries)
+        var (low, high, last) = (AttentionTiling.segment, 0, 0)
+        for query in 0..<queries {
             let visible = scratch.visible(query, of: segment)
             guard !visible.isEmpty else { continue }
             low = min(low, visible.lowerBound)
             high = max(high, visible.upperBound)
+            last = max(last, step.entry(at: segment.start + visible.upperBound - 1, of: tile.row(of: query)))
         }
-        guard low < high else { return partial.clear(queries: queries.count) }
+        guard low < high else { return partial.clear(queries: queries) }
+        // Positions count from a multiple of 16, as tiles of keys and the partial sums of the softmax do.
         low = low / Packing.tileRows * Packing.tileRows
-        let slot = cache.slots.slot(of: segment.start + low, in: segment, committed: session.step.committed)
-        for query in queries {
+        for query in 0..<queries {
             let visible = scratch.visible(query, of: segment)
-            scratch.begins[query - queries.lowerBound] = UInt32(max(0, visible.lowerBound - low))
-            scratch.ends[query - queries.lowerBound] = UInt32(max(0, visible.upperBound - low))
+            scratch.begins[query] = visible.isEmpty ? 0 : UInt32(visible.lowerBound - low)
+            scratch.ends[query] = visible.isEmpty ? 0 : UInt32(visible.upperBound - low)
         }
-        findWeights(
-            attention, tile, queries, segment: segment, from: low, count: high - low, scratch, partial
-        ) {
-            score(
-                tile, queries, slots: slot..<slot + high - low, cache: cache, scratch, into: scratch.scores,
-                stride: AttentionTiling.segment)
+        let first = segment.start + low
+        let (count, entries) = (high - low, first..<last + 1)
+        let hasGaps = entries.count > count
+        let slot = cache.slots.slot(of: first, in: segment, committed: step.committed)
+        findWeights(attention, tile, segment: segment, from: low, count: count, scratch, partial) {
+            guard hasGaps else {
+                return score(tile, 0..<queries, slots: slot..<slot + count, cache: cache, scratch, into: scratch.scores)
+            }
+            scoreEntries(tile, 0..<queries, entries, cache: cache, scratch)
+            closeGaps(tile, first, scratch)
         }
-        weigh(queries.count, positions: high - low, cache: cache, scratch, into: partial) {
-            $0.values = UnsafePointer(cache.values(head: tile.keyHead, from: slot))
+        guard hasGaps else {
+            return weigh(queries, positions: count, cache: cache, scratch, into: partial) {
+                $0.values = UnsafePointer(cache.values(head: tile.keyHead, from: slot))
+            }
+        }
+        openGaps(tile, first, entries: entries.count, scratch)
+        cache.slots.forEachRun(of: entries) { slots, entry in
+            for slot in slots { scratch.slots[entry - first + slot - slots.lowerBound] = UInt32(slot) }
+        }
+        weigh(queries, positions: entries.count, cache: cache, scratch, into: partial) {
+            $0.values = UnsafePointer(cache.values(head: tile.keyHead))
+            $0.slots = UnsafePointer(scratch.slots)
         }
     }
 
-    /// One segment for the queries of one row whose path there leaves gaps between the entries: scores of all entries in
-    /// between are computed, and gathered in path order.
-    private func reducePath(
-        _ attention: AttentionOperands, _ tile: AttentionTile, row: Int, firstQuery: Int, segment: AttentionSegment,
-        cache: borrowing KeyValueCache,
-        _ scratch: AttentionScratch, into partial: AttentionPartial
-    ) {
-        let queries = firstQuery..<firstQuery + tile.group
-        let visible = scratch.visible(firstQuery, of: segment)
-        guard !visible.isEmpty, let path = session.step.paths[row] else {
-            return partial.clear(queries: queries.count)
+    /// Moves scores of what is not committed from the places of entries to those of positions, counted from `first`.
+    private func closeGaps(_ tile: AttentionTile, _ first: Int, _ scratch: AttentionScratch) {
+        let committed = session.step.committed - first
+        for (index, row) in tile.rows.enumerated() {
+            guard let path = session.step.paths[row] else { continue }
+            for query in index * tile.group..<(index + 1) * tile.group {
+                let scores = scratch.scores + query * scratch.layout.scoreStride
+                var place = max(Int(scratch.begins[query]), committed)
+                while place < Int(scratch.ends[query]) {
+                    scores[place] = scores[committed + path[place - committed]]
+                    place += 1
+                }
+            }
         }
-        // Positions count from a multiple of 16, as the partial sums of the softmax do.
-        let low = visible.lowerBound / Packing.tileRows * Packing.tileRows
-        let committed = session.step.committed
-        for index in low..<visible.upperBound {
-            let position = segment.start + index
-            scratch.slots[index - low] =
-                UInt32(position < committed ? position : committed + path[position - committed])
-        }
-        let count = visible.upperBound - low
-        for head in 0..<tile.group {
-            scratch.begins[head] = UInt32(visible.lowerBound - low)
-            scratch.ends[head] = UInt32(count)
-        }
-        findWeights(attention, tile, queries, segment: segment, from: low, count: count, scratch, partial) {
-            scoreEntries(tile, queries, count: count, cache: cache, scratch)
-        }
-        for index in 0..<count { scratch.slots[index] = UInt32(cache.slots.slot(of: Int(scratch.slots[index]))) }
-        weigh(queries.count, positions: count, cache: cache, scratch, into: partial) {
-            $0.values = UnsafePointer(cache.values(head: tile.keyHead))
-            $0.slots = UnsafePointer(scratch.slots)
+    }
+
+    /// Moves weights back, and puts 0 between them and behind them, as far as there are entries.
+    private func openGaps(_ tile: AttentionTile, _ first: Int, entries: Int, _ scratch: AttentionScratch) {
+        let committed = session.step.committed - first
+        for (index, row) in tile.rows.enumerated() {
+            let path = session.step.paths[row]
+            for query in index * tile.group..<(index + 1) * tile.group {
+                let scores = scratch.scores + query * scratch.layout.scoreStride
+                var (place, free) = (Int(scratch.ends[query]), entries)
+                if let path {
+                    // An entry never comes before its position, so what has not been moved is not written over.
+                    while place > max(0, committed) {
+                        place -= 1
+                        let (weight, entry) = (scores[place], committed + path[place - committed])
+                        (scores + entry + 1).update(repeating: 0, count: free - entry - 1)
+                        scores[entry] = weight
+                        free = entry
+                    }
+                }
+                (scores + place).update(repeating: 0, count: free - place)
+            }
         }
     }
 
     /// Fills the scratch's scores with the queries' weights for `count` positions from `low` of the segment on, and
     /// `partial` with their largest scores and sums: the softmax of what `score` computes, or what the donor kept.
     private func findWeights(
-        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment,
-        from low: Int,
-        count: Int, _ scratch: AttentionScratch, _ partial: AttentionPartial, score: () -> Void
+        _ attention: AttentionOperands, _ tile: AttentionTile, segment: AttentionSegment, from low: Int, count: Int,
+        _ scratch: AttentionScratch, _ partial: AttentionPartial, score: () -> Void
     ) {
         switch attention.weights {
         case .computed:
             score()
             engine.kernels.pointee.softmax_segment(
-                scratch.scores, AttentionTiling.segment, queries.count, count, scratch.begins, scratch.ends,
+                scratch.scores, scratch.layout.scoreStride, tile.queries, count, scratch.begins, scratch.ends,
                 partial.largest, partial.sums)
             if attention.isDonor {
-                keepWeights(attention, tile, queries, segment: segment, from: low, scratch, partial)
+                keepWeights(attention, tile, segment: segment, from: low, scratch, partial)
             }
         case .kept(let map):
-            loadWeights(
-                attention, map: map, tile, queries, segment: segment, from: low, count: count, scratch, partial)
+            loadWeights(attention, map: map, tile, segment: segment, from: low, count: count, scratch, partial)
         }
     }
 
-    /// Scores of one row's queries with the keys of the scratch's first `count` entries, which rise.
+    /// Scores of the prepared `queries` with the keys of entries, whose first one is a multiple of 16.
     func scoreEntries(
-        _ tile: AttentionTile, _ queries: Range<Int>, count: Int, cache: borrowing KeyValueCache,
+        _ tile: AttentionTile, _ queries: Range<Int>, _ entries: Range<Int>, cache: borrowing KeyValueCache,
         _ scratch: AttentionScratch
     ) {
-        let first = Int(scratch.slots[0]) / Packing.tileRows * Packing.tileRows
-        let stride = scratch.layout.slotScoreStride
-        cache.slots.forEachRun(of: first..<Int(scratch.slots[count - 1]) + 1) { run, entry in
+        cache.slots.forEachRun(of: entries) { run, entry in
             score(
-                tile, queries, slots: run, cache: cache, scratch, into: scratch.slotScores + (entry - first),
-                stride: stride)
-        }
-        for head in 0..<queries.count {
-            let (from, to) = (scratch.slotScores + head * stride, scratch.scores + head * AttentionTiling.segment)
-            for index in 0..<count { to[index] = from[Int(scratch.slots[index]) - first] }
+                tile, queries, slots: run, cache: cache, scratch,
+                into: scratch.scores + (entry - entries.lowerBound))
         }
     }
 
@@ -201,7 +181,7 @@ extension Execution {
     @inline(never)
     func score(
         _ tile: AttentionTile, _ queries: Range<Int>, slots: Range<Int>, cache: borrowing KeyValueCache,
-        _ scratch: AttentionScratch, into scores: UnsafeMutablePointer<Float>, stride: Int
+        _ scratch: AttentionScratch, into scores: UnsafeMutablePointer<Float>
     ) {
         let tiles = (slots.count + Packing.tileRows - 1) / Packing.tileRows
         var product = lathe_product()
@@ -213,7 +193,7 @@ extension Execution {
         product.input_stride = cache.queryBytes
         product.rows = queries.count
         product.output = scores
-        product.output_stride = stride
+        product.output_stride = scratch.layout.scoreStride
         product.tile_begin = 0
         product.tile_end = tiles
         engine.product(of: cache.element.packing)(&product)
@@ -230,7 +210,7 @@ extension Execution {
         operands.dimensions = cache.dimensions
         operands.count = positions
         operands.weights = UnsafePointer(scratch.scores)
-        operands.weight_stride = AttentionTiling.segment
+        operands.weight_stride = scratch.layout.scoreStride
         operands.queries = queries
         operands.output = partial.outputs
         operands.output_stride = cache.dimensions

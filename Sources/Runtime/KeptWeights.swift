@@ -80,45 +80,43 @@ extension Session {
 }
 
 extension Execution {
-    /// Keeps the weights of some of a tile's queries for the attentions that use them; they begin with position `low` of
+    /// Keeps the weights of a tile's queries for the attentions that use them; they begin with position `low` of
     /// the segment.
     func keepWeights(
-        _ attention: AttentionOperands, _ tile: AttentionTile, _ queries: Range<Int>, segment: AttentionSegment,
-        from low: Int,
+        _ attention: AttentionOperands, _ tile: AttentionTile, segment: AttentionSegment, from low: Int,
         _ scratch: AttentionScratch, _ partial: AttentionPartial
     ) {
         let step = keptStep(attention)
-        for (index, query) in queries.enumerated() {
-            let (begin, end) = (Int(scratch.begins[index]), Int(scratch.ends[index]))
+        for query in 0..<tile.queries {
+            let (begin, end) = (Int(scratch.begins[query]), Int(scratch.ends[query]))
             guard begin < end else { continue }
             let kept = step.segment(segment, row: tile.row(of: query), head: tile.queryHead(of: query))
             (kept.weights + low + begin).update(
-                from: scratch.scores + index * AttentionTiling.segment + begin, count: end - begin)
-            kept.sums[0] = partial.largest[index]
-            kept.sums[1] = partial.sums[index]
+                from: scratch.scores + query * scratch.layout.scoreStride + begin, count: end - begin)
+            kept.sums[0] = partial.largest[query]
+            kept.sums[1] = partial.sums[query]
         }
     }
 
     /// Puts kept weights where `softmax_segment` would have put them, for `count` positions from `low` of the segment on.
     func loadWeights(
-        _ attention: AttentionOperands, map: [Int], _ tile: AttentionTile, _ queries: Range<Int>,
-        segment: AttentionSegment,
-        from low: Int, count: Int, _ scratch: AttentionScratch, _ partial: AttentionPartial
+        _ attention: AttentionOperands, map: [Int], _ tile: AttentionTile, segment: AttentionSegment, from low: Int,
+        count: Int, _ scratch: AttentionScratch, _ partial: AttentionPartial
     ) {
         let step = keptStep(attention)
-        for (index, query) in queries.enumerated() {
-            let (begin, end) = (Int(scratch.begins[index]), Int(scratch.ends[index]))
-            let weights = scratch.scores + index * AttentionTiling.segment
+        for query in 0..<tile.queries {
+            let (begin, end) = (Int(scratch.begins[query]), Int(scratch.ends[query]))
+            let weights = scratch.scores + query * scratch.layout.scoreStride
             guard begin < end else {
                 weights.update(repeating: 0, count: count)
-                (partial.largest[index], partial.sums[index]) = (0, 0)
+                (partial.largest[query], partial.sums[query]) = (0, 0)
                 continue
             }
             let kept = step.segment(segment, row: tile.row(of: query), head: map[tile.queryHead(of: query)])
             weights.update(repeating: 0, count: begin)
             (weights + begin).update(from: kept.weights + low + begin, count: end - begin)
             (weights + end).update(repeating: 0, count: count - end)
-            (partial.largest[index], partial.sums[index]) = (kept.sums[0], kept.sums[1])
+            (partial.largest[query], partial.sums[query]) = (kept.sums[0], kept.sums[1])
         }
     }
 

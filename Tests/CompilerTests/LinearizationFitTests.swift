@@ -180,7 +180,9 @@ struct LinearizationFitTests {
             .grouped(group: 8, taps: 4),
         ]
         for form in forms {
-            let found = try LinearizationRepair(original: model, tokens: tokens).run(all(form)) { _, _ in }
+            let found = try LinearizationRepair(original: model, tokens: tokens, precision: .f32).run(all(form)) {
+                _, _ in
+            }
             let fitted = try divergence(found.model)
             #expect(found.outcomes.map(\.layer) == layers)
             for outcome in found.outcomes { #expect(outcome.output.error <= outcome.output.priorError) }
@@ -197,7 +199,7 @@ struct LinearizationFitTests {
             LinearForm.window(.init(length: 8, sinks: 1)), LinearForm.window(.init(length: 32, sinks: 1))
         )
         func outputs(_ forms: [Int: [LinearForm]], alone: Bool = true) throws -> [Int: [[Float]]] {
-            let repair = LinearizationRepair(original: model, tokens: tokens)
+            let repair = try LinearizationRepair(original: model, tokens: tokens, precision: .f32)
             return try repair.runEach(forms, alone: alone) { _, _ in }.mapValues { found in
                 found.map { option in
                     guard case .attention(let attention) = option.block.mixer else { return [] }

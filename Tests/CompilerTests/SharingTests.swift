@@ -146,7 +146,8 @@ struct SharingTests {
             let repaired = try repair.run(progress: { _, _ in })
             let states = try HiddenStates(embedding: others, of: repaired, precision: precision)
             for span in repaired.evaluationSpans {
-                try states.advance(through: span, of: repaired, others, precision: precision)
+                try states.advance(
+                    through: span, of: repaired, others, precision: precision, packed: repair.packed)
             }
             return (0..<exact.count).reduce(0.0) { sum, row in
                 zip(exact[row], states[row]).reduce(sum) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
@@ -154,5 +155,53 @@ struct SharingTests {
         }
         let (known, unknown) = (try distance(repairedFor: precision), try distance(repairedFor: .f32))
         #expect(known < 0.95 * unknown)
+    }
+
+    @Test(
+        "what is fitted is rounded against what it reads, on the grid of its plan",
+        arguments: [WeightPrecision.w2, .w4, .keep])
+    func rounding(precision: WeightPrecision) throws {
+        let (model, tokens) = (try Self.model(), try Self.tokens(chunks: 24))
+        let shared = try ShareAttention([ShareAttention.Span(4...4)]).apply(to: model).model
+        let pair = try PrefixPair(original: model, changed: shared, tokens: tokens, precision: precision)
+        try pair.advance(0..<3, isChanged: false)
+        guard case .sharedAttention(let attention) = shared.blocks[4].mixer else { return }
+        let fitted = try pair.fitOutput(attention.output.weight, 4, 3..<5)
+        let packed = try #require(fitted.packed)
+        let option = try #require(precision.fittedOption(columns: packed.columns))
+        #expect(packed.packing == option.packing && packed.rows == attention.output.weight.rows)
+        // What the attention adds to the stream of unseen text, as it is fitted and as it is rounded in two ways.
+        let others = CalibrationTokens(
+            tokens: (0..<64).map { UInt32(($0 as Int * 131 + 17) % 256) }[...], chunkLength: 64)
+        let states = HiddenStates(tokens: others.tokens, embedding: model.embedding)
+        try states.advance(through: 0..<3, of: model, others)
+        var repaired = shared
+        var mixer = attention
+        mixer.output.weight = fitted.weight
+        repaired.blocks[4].mixer = .sharedAttention(mixer)
+        let output = LayerTensor(layer: 4, matrix: .attentionOutput)
+        func stream(_ choice: PackedMatrix?) throws -> HiddenStates {
+            try SpanEvaluation(
+                3..<5, of: repaired, packed: choice.map { [output: $0] } ?? [:], chunkLength: 64
+            ).behindAttention(states, rows: 0..<64)
+        }
+        let exact = try stream(nil)
+        func distance(_ choice: PackedMatrix?) throws -> Double {
+            let found = try stream(choice)
+            return (0..<64).reduce(0.0) { sum, row in
+                zip(exact[row], found[row]).reduce(sum) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+            }
+        }
+        let nearest = PackedMatrix(
+            try DenseMatrix([fitted.weight]).quantized(by: .nearest, option), packing: option.packing)
+        #expect(try distance(packed) < 0.8 * distance(nearest))
+        #expect(try pair.fitOutput(attention.output.weight, 4, 3..<5).packed?.bytes == packed.bytes)
+    }
+
+    @Test("floating point has nothing to round")
+    func floating() {
+        #expect(WeightPrecision.f32.fittedOption(columns: 64) == nil)
+        #expect(WeightPrecision.bf16.fittedOption(columns: 64) == nil)
+        #expect(WeightPrecision.w4.fittedOption(columns: 65) == nil)
     }
 }

@@ -104,6 +104,24 @@ import Testing
         #expect(throws: QuantizationError.self) { try moments.divided(by: [1, .infinity, 1]) }
     }
 
+    @Test func theFirstInputsHaveTheirPartOfTheMoments() throws {
+        let problem = Problem(rows: 1, columns: 37, tokens: 100, seed: 3)
+        let moments = try problem.moments()
+        for width in [1, 16, 20, 37] {
+            let part = try moments.prefix(width)
+            #expect(part.width == width && part.count == 100)
+            for row in 0..<part.stride {
+                for column in 0..<part.stride {
+                    let expected =
+                        row < width && column < width ? moments.symmetric()[row * moments.stride + column] : 0
+                    #expect(part.symmetric()[row * part.stride + column] == expected)
+                }
+            }
+        }
+        #expect(throws: QuantizationError.self) { try moments.prefix(38) }
+        #expect(throws: QuantizationError.self) { try moments.prefix(0) }
+    }
+
     @Test func theDiagonalCanBeRaised() throws {
         let moments = try InputMoments(width: 2)
         try [1, 2, -3, 0.5].withUnsafeBufferPointer { try moments.add($0, count: 2, stride: 2) }

@@ -1,3 +1,4 @@
+import Lowering
 import Models
 
 /// A model whose layers are changed one after the other, with the hidden states of calibration text before the layer that is
@@ -10,12 +11,24 @@ final class ChangedPrefix {
     let original: Model
     var changed: Model
     let tokens: CalibrationTokens
+    /// Of the changed model; the original one is float32.
+    let precision: WeightPrecision
+    /// What was fitted to the changed model, as the plan has it.
+    var packed: [LayerTensor: PackedMatrix]
     /// Before the layer that is next, in the changed model.
     let states: HiddenStates
 
-    init(_ original: Model, tokens: CalibrationTokens) {
+    /// `packed` is what passes before have fitted.
+    init(
+        _ original: Model, tokens: CalibrationTokens, precision: WeightPrecision,
+        packed: [LayerTensor: PackedMatrix] = [:]
+    ) throws(CompileError) {
         (self.original, changed, self.tokens) = (original, original, tokens)
-        states = HiddenStates(tokens: tokens.tokens, embedding: original.embedding)
+        (self.precision, self.packed) = (precision, packed)
+        states =
+            precision == .f32
+            ? HiddenStates(tokens: tokens.tokens, embedding: original.embedding)
+            : try HiddenStates(embedding: tokens, of: original, precision: precision)
     }
 
     /// Output projections of the attention of a span's layer, one for the mixer that each of `candidates` has there.
@@ -29,7 +42,9 @@ final class ChangedPrefix {
             guard case .attention(let attention) = candidate.blocks[layer].mixer else { continue }
             fits.append(
                 (
-                    try SpanEvaluation(layers, of: candidate, chunkLength: tokens.chunkLength),
+                    try SpanEvaluation(
+                        layers, of: candidate, precision: precision, packed: packed, seeing: .attentionOutput,
+                        chunkLength: tokens.chunkLength),
                     try ResidualFit(attention.output.weight)
                 ))
         }
@@ -45,12 +60,12 @@ final class ChangedPrefix {
             }
         }
         var results: [ResidualFit.Result] = []
-        for (_, fit) in fits { results.append(try fit.result()) }
+        for (_, fit) in fits { results.append(try fit.result(precision)) }
         return results
     }
 
     /// Goes on behind a span.
     func advance(_ span: Range<Int>) throws(CompileError) {
-        try states.advance(through: span, of: changed, tokens)
+        try states.advance(through: span, of: changed, tokens, precision: precision, packed: packed)
     }
 }

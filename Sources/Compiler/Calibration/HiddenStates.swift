@@ -94,10 +94,11 @@ final class HiddenStates {
 extension HiddenStates {
     /// Takes all chunks through layers of a model, in place.
     func advance(
-        through layers: Range<Int>, of model: Model, _ tokens: CalibrationTokens, precision: WeightPrecision = .f32
+        through layers: Range<Int>, of model: Model, _ tokens: CalibrationTokens, precision: WeightPrecision = .f32,
+        packed: [LayerTensor: PackedMatrix] = [:]
     ) throws(CompileError) {
         let evaluation = try SpanEvaluation(
-            layers, of: model, precision: precision, chunkLength: tokens.chunkLength)
+            layers, of: model, precision: precision, packed: packed, chunkLength: tokens.chunkLength)
         for chunk in 0..<tokens.chunkCount {
             let rows = tokens.rows(of: chunk)
             try evaluation.run(self, rows: rows, into: self)

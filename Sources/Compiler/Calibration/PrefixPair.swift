@@ -12,6 +12,8 @@ final class PrefixPair {
     let tokens: CalibrationTokens
     /// Of the changed model; the original one is float32.
     let precision: WeightPrecision
+    /// What was fitted to the changed model, as the plan has it.
+    private(set) var packed: [LayerTensor: PackedMatrix] = [:]
     /// Before the layer that is next, in both models; one and the same before the first change.
     private(set) var originalStates: HiddenStates
     private(set) var changedStates: HiddenStates
@@ -34,8 +36,12 @@ final class PrefixPair {
     func evaluation(
         _ layers: Range<Int>, of model: Model, seeing matrix: LayerMatrix
     ) throws(CompileError) -> SpanEvaluation {
-        try SpanEvaluation(layers, of: model, precision: precision, seeing: matrix, chunkLength: tokens.chunkLength)
+        try SpanEvaluation(
+            layers, of: model, precision: precision, packed: packed, seeing: matrix, chunkLength: tokens.chunkLength)
     }
+
+    /// Takes what was fitted to a matrix into the plan of the changed model.
+    func keep(_ result: ResidualFit.Result, _ matrix: LayerTensor) { packed[matrix] = result.packed }
 
     /// The output projection of a layer's attention, for the mixer that the changed model has there.
     func fitOutput(_ prior: Weight, _ layer: Int, _ span: Range<Int>) throws(CompileError) -> ResidualFit.Result {
@@ -43,7 +49,7 @@ final class PrefixPair {
         try forEachTrace(layer, span, seeing: .attentionOutput) { chunk, original, changed, read throws(CompileError) in
             try fit.add(chunk, inputs: read, from: changed.before, to: original.behindAttention)
         }
-        return try fit.result()
+        return try fit.result(precision)
     }
 
     /// The last matrix of a layer's feed-forward.
@@ -52,7 +58,7 @@ final class PrefixPair {
         try forEachTrace(layer, span, seeing: .down) { chunk, original, changed, read throws(CompileError) in
             try fit.add(chunk, inputs: read, from: changed.behindAttention, to: original.behind)
         }
-        return try fit.result()
+        return try fit.result(precision)
     }
 
     /// Calls `body` for every chunk with what a layer of a span does in both models, and what one of its matrices reads in the
@@ -82,7 +88,7 @@ final class PrefixPair {
     func advance(_ span: Range<Int>, isChanged: Bool) throws(CompileError) {
         if isChanged, originalStates === changedStates { changedStates = HiddenStates(copying: originalStates) }
         if originalStates !== changedStates {
-            try changedStates.advance(through: span, of: changed, tokens, precision: precision)
+            try changedStates.advance(through: span, of: changed, tokens, precision: precision, packed: packed)
         }
         if let behind, behind.layer == span.upperBound - 1, originalStates !== changedStates {
             originalStates = behind.states

@@ -24,13 +24,13 @@ final class SpanEvaluation {
             cache: cache)
     }
 
-    /// Matrices, keys and values are as a plan of this precision has them, but `matrix` of the last layer is float32, so that
-    /// what it reads can be seen.
+    /// Matrices, keys and values are as a plan of this precision has them, those in `packed` as they are there; but `matrix` of
+    /// the last layer is float32, so that what it reads can be seen.
     convenience init(
-        _ layers: Range<Int>, of model: Model, precision: WeightPrecision, seeing matrix: LayerMatrix? = nil,
-        chunkLength: Int
+        _ layers: Range<Int>, of model: Model, precision: WeightPrecision, packed: [LayerTensor: PackedMatrix] = [:],
+        seeing matrix: LayerMatrix? = nil, chunkLength: Int
     ) throws(CompileError) {
-        var choices: [LayerTensor: MatrixChoice] = [:]
+        var choices = packed.mapValues { MatrixChoice.packed($0) }
         if let matrix { choices[LayerTensor(layer: layers.upperBound - 1, matrix: matrix)] = .packing(.float32) }
         try self.init(
             layers, of: model, precision: precision, choices: choices, chunkLength: chunkLength,

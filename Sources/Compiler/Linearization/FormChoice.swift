@@ -97,7 +97,7 @@ struct FormChoice {
     ) throws(CompileError) -> Blocks {
         guard trial.method == .fitted else { return blocks }
         let tokens = trial.tokens.prefix(max(1, mostTokens / trial.tokens.chunkLength))
-        return try LinearizationRepair(original: trial.original, tokens: tokens)
+        return try LinearizationRepair(original: trial.original, tokens: tokens, precision: .f32)
             .runEach(blocks.mapValues { $0.map(\.form) }, alone: alone, progress: progress)
     }
 }

@@ -1,9 +1,12 @@
+import Lowering
 import Models
 import Passes
 
 /// A model whose layers are chosen, linearized and fitted as the options say, with what that cost.
 struct LinearizationPlan {
     let model: Model
+    /// What was fitted, in this pass and before, as the plan has it.
+    let packed: [LayerTensor: PackedMatrix]
     let passReport: PassReport
     let report: LinearizationReport
 
@@ -15,17 +18,18 @@ struct LinearizationPlan {
     private static let followed = 2.0
 
     /// Layers are chosen by the divergence from `original`; the result is measured beside `source`, the model before every
-    /// pass. Throws where layers or forms are refused, a fit fails, or the text is no good.
+    /// pass. Layers are fitted as a plan of `precision` will run them, with what passes before have fitted. Throws where layers or forms are refused, a fit fails, or the text is no good.
     init(
-        _ original: Model, of source: Model, options: LinearizationOptions, calibration: String?, tokenizer: [UInt8],
-        progress: Compilation.Progress
+        _ original: Model, of source: Model, options: LinearizationOptions, precision: WeightPrecision,
+        packed: [LayerTensor: PackedMatrix], calibration: String?, tokenizer: [UInt8], progress: Compilation.Progress
     ) throws(CompileError) {
         let forms = try LinearizationPlan.forms(of: options, for: original)
         try source.checkFinite()
         let (tokens, heldOut) = try LinearizationPlan.text(
             for: original, forms, calibration: calibration, tokenizer: tokenizer)
         let trial = try LinearizationTrial(
-            original, of: source, method: options.method, tokens: tokens, heldOut: heldOut)
+            original, of: source, method: options.method, precision: precision, packed: packed, tokens: tokens,
+            heldOut: heldOut)
         var search: LayerSearch?
         let found: LinearizationTrial.Result
         func choose(for layers: some Sequence<Int>) throws(CompileError) -> FormChoice {
@@ -49,7 +53,7 @@ struct LinearizationPlan {
                 return (result, result.measurement.divergence)
             }
         }
-        model = found.model
+        (model, self.packed) = (found.model, found.packed)
         report = LinearizationReport(
             original: original, linearized: found.model, search: search, outcomes: found.outcomes,
             measurement: found.measurement)

@@ -1,3 +1,4 @@
+import Lowering
 import Models
 import Passes
 
@@ -18,9 +19,16 @@ final class LinearizationRepair {
 
     private let prefix: ChangedPrefix
 
-    init(original: Model, tokens: CalibrationTokens) {
-        prefix = ChangedPrefix(original, tokens: tokens)
+    /// The linearized model is fitted as a plan of `precision` will run it; `packed` is what passes before have fitted.
+    init(
+        original: Model, tokens: CalibrationTokens, precision: WeightPrecision,
+        packed: [LayerTensor: PackedMatrix] = [:]
+    ) throws(CompileError) {
+        prefix = try ChangedPrefix(original, tokens: tokens, precision: precision, packed: packed)
     }
+
+    /// What was fitted, now and before, as the plan has it.
+    var packed: [LayerTensor: PackedMatrix] { prefix.packed }
 
     /// The model with all layers linearized and fitted, each behind those before it. Throws where a form is refused.
     func run(
@@ -31,7 +39,7 @@ final class LinearizationRepair {
             guard let form = forms[layer] else { return }
             let starts = [try start(layer, form)]
             for (block, outcome) in try fitOutputs(starts, layer, span) {
-                prefix.changed.blocks[layer] = block
+                keep(block, outcome)
                 outcomes.append(outcome)
             }
         }
@@ -58,9 +66,14 @@ final class LinearizationRepair {
             guard !starts.isEmpty else { return }
             let fitted = try fitOutputs(starts, layer, span)
             found[layer] = zip(kept, fitted).map { (form: $0, block: $1.block) }
-            if !alone, let first = fitted.first { prefix.changed.blocks[layer] = first.block }
+            if !alone, let first = fitted.first { keep(first.block, first.outcome) }
         }
         return found
+    }
+
+    private func keep(_ block: Block, _ outcome: Outcome) {
+        prefix.changed.blocks[outcome.layer] = block
+        prefix.packed[LayerTensor(layer: outcome.layer, matrix: .attentionOutput)] = outcome.output.packed
     }
 
     /// Calls `body` for the layers up to `last`, and goes on behind each span of them.

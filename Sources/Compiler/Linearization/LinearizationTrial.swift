@@ -1,3 +1,4 @@
+import Lowering
 import Models
 import Passes
 
@@ -6,6 +7,8 @@ struct LinearizationTrial {
     /// What became of layers, and what that costs.
     struct Result {
         let model: Model
+        /// What was fitted, as the plan has it.
+        let packed: [LayerTensor: PackedMatrix]
         let outcomes: [LinearizationRepair.Outcome]
         let measurement: HeldOutMeasurement
     }
@@ -15,18 +18,22 @@ struct LinearizationTrial {
     /// What the result is measured beside: the model before every pass.
     let source: Model
     let method: LinearizationMethod
+    /// Of the plan, with what passes before have fitted.
+    let precision: WeightPrecision
+    let packed: [LayerTensor: PackedMatrix]
     let tokens: CalibrationTokens
     let heldOut: CalibrationTokens
     private let head: HeadEvaluation
     private let reference: HiddenStates
 
     init(
-        _ original: Model, of source: Model, method: LinearizationMethod, tokens: CalibrationTokens,
-        heldOut: CalibrationTokens
+        _ original: Model, of source: Model, method: LinearizationMethod, precision: WeightPrecision = .f32,
+        packed: [LayerTensor: PackedMatrix] = [:], tokens: CalibrationTokens, heldOut: CalibrationTokens
     ) throws(CompileError) {
         self.original = original
         self.source = source
         self.method = method
+        (self.precision, self.packed) = (precision, packed)
         self.tokens = tokens
         self.heldOut = heldOut
         head = try HeadEvaluation(source)
@@ -34,18 +41,20 @@ struct LinearizationTrial {
     }
 
     func run(_ forms: [Int: LinearForm], _ progress: Compilation.Progress) throws(CompileError) -> Result {
-        var model = original
+        var (model, packed) = (original, packed)
         var outcomes: [LinearizationRepair.Outcome] = []
         switch method {
         case .plain: model = try original.linearized(forms)
         case .fitted:
-            (model, outcomes) = try LinearizationRepair(original: original, tokens: tokens).run(
-                forms, progress: progress)
+            let repair = try LinearizationRepair(
+                original: original, tokens: tokens, precision: precision, packed: packed)
+            (model, outcomes) = try repair.run(forms, progress: progress)
+            packed = repair.packed
         }
         progress("comparing", 1)
         let states = try HiddenStates(behind: model, heldOut)
         return Result(
-            model: model, outcomes: outcomes,
+            model: model, packed: packed, outcomes: outcomes,
             measurement: try HeldOutMeasurement(of: states, by: head, beside: reference, by: head, on: heldOut))
     }
 }

@@ -1,3 +1,4 @@
+import Lowering
 import Plans
 import Quantization
 
@@ -23,5 +24,23 @@ public struct PackingOption: Sendable, Hashable {
     /// Every option, from few bits to many.
     static let all: [PackingOption] = Grid.Bits.allCases.flatMap { bits in
         GroupSize.allCases.reversed().map { PackingOption(bits: bits, groupSize: $0) }
+    }
+}
+
+extension WeightPrecision {
+    /// How a matrix that a pass has fitted is packed, since it has no values to keep: in as many bits as the others, and in 8
+    /// beside kept ones. Nil where it stays in floating point, as where columns do not fill blocks.
+    func fittedOption(columns: Int) -> PackingOption? {
+        let bits: Grid.Bits
+        switch self {
+        case .keep, .w8: bits = .eight
+        case .w6: bits = .six
+        case .w5: bits = .five
+        case .w4: bits = .four
+        case .w3: bits = .three
+        case .w2: bits = .two
+        case .bf16, .f32: return nil
+        }
+        return columns % Packing.blockColumns == 0 ? PackingOption(bits: bits, groupSize: .columns32) : nil
     }
 }

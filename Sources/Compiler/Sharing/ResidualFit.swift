@@ -1,3 +1,4 @@
+import Lowering
 import Models
 import Quantization
 
@@ -13,6 +14,8 @@ final class ResidualFit {
         let error: Double
         /// Of the ridge; nil where nothing is better than the matrix was.
         let strength: Double?
+        /// The matrix as a plan has it, rounded against what it reads; nil where it was not asked for, or nothing was fitted.
+        let packed: PackedMatrix?
     }
 
     private static let strengths = [0.003, 0.01, 0.03, 0.1, 0.3, 1]
@@ -64,8 +67,8 @@ final class ResidualFit {
         }
     }
 
-    /// The best matrix. Where no chunk validated, the middle one of the strengths is taken.
-    func result() throws(CompileError) -> Result {
+    /// The best matrix, rounded for a plan of `precision`. Where no chunk validated, the middle one of the strengths is taken.
+    func result(_ precision: WeightPrecision) throws(CompileError) -> Result {
         try attempt(CompileError.quantization) { () throws(QuantizationError) in
             let inputs = prior.columns
             let regression = try RidgeRegression(fitted, inputs: inputs)
@@ -80,12 +83,20 @@ final class ResidualFit {
                 if error < best.error { best = (weights, error, strength) }
             }
             guard best.strength != nil else {
-                return Result(weight: prior, priorError: priorError, error: priorError, strength: nil)
+                return Result(weight: prior, priorError: priorError, error: priorError, strength: nil, packed: nil)
             }
             let matrix = FittedMatrix(
                 name: prior.name, rows: prior.rows, columns: prior.columns, values: best.weights)
             return Result(
-                weight: Weight(matrix), priorError: priorError, error: best.error, strength: best.strength)
+                weight: Weight(matrix), priorError: priorError, error: best.error, strength: best.strength,
+                packed: try packed(Weight(matrix), precision))
         }
+    }
+
+    private func packed(_ weight: Weight, _ precision: WeightPrecision) throws(QuantizationError) -> PackedMatrix? {
+        guard let option = precision.fittedOption(columns: weight.columns) else { return nil }
+        let rounding = try SecondOrderRounding(try fitted.prefix(weight.columns))
+        return PackedMatrix(
+            try DenseMatrix([weight]).quantized(by: .secondOrder(rounding), option), packing: option.packing)
     }
 }

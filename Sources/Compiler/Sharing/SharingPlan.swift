@@ -5,6 +5,8 @@ import Passes
 /// A model whose receivers are chosen, mapped and repaired as the options say, with what that cost.
 struct SharingPlan {
     let model: Model
+    /// What was fitted, as the plan has it.
+    let packed: [LayerTensor: PackedMatrix]
     let passReport: PassReport
     let report: SharingReport
 
@@ -25,6 +27,7 @@ struct SharingPlan {
             }
             if options.method == .plain {
                 (model, passReport) = shared
+                packed = [:]
                 report = SharingReport(original: original, shared: shared.model)
                 return
             }
@@ -59,6 +62,7 @@ struct SharingPlan {
             }
         }
         model = found.shared.model
+        packed = found.packed
         passReport = found.shared.report
         report = SharingReport(
             original: original, shared: found.shared.model, similarity: similarity, search: search,
@@ -79,6 +83,7 @@ private struct Trial {
 
     struct Result {
         let shared: (model: Model, report: PassReport)
+        let packed: [LayerTensor: PackedMatrix]
         let outcomes: [SharingRepair.Outcome]
         let measurement: HeldOutMeasurement
     }
@@ -92,18 +97,19 @@ private struct Trial {
         var shared = try attempt(CompileError.sharing) { () throws(ShareAttentionError) in
             try ShareAttention(mapped).apply(to: original)
         }
+        var packed: [LayerTensor: PackedMatrix] = [:]
         var outcomes: [SharingRepair.Outcome] = []
         if method == .repaired {
             let repair = try SharingRepair(
                 original: original, shared: shared.model, tokens: tokens, precision: precision)
             shared.model = try repair.run(progress: progress)
-            outcomes = repair.outcomes
+            (packed, outcomes) = (repair.packed, repair.outcomes)
         }
         progress("comparing", 1)
         let head = try HeadEvaluation(original)
         let states = try HiddenStates(behind: shared.model, heldOut)
         return Result(
-            shared: shared, outcomes: outcomes,
+            shared: shared, packed: packed, outcomes: outcomes,
             measurement: try HeldOutMeasurement(of: states, by: head, beside: reference, by: head, on: heldOut))
     }
 }

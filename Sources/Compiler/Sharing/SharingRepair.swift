@@ -20,6 +20,8 @@ final class SharingRepair {
     private static let negligible = 1e-6
 
     private let pair: PrefixPair
+    /// What was fitted, as the plan has it.
+    var packed: [LayerTensor: PackedMatrix] { pair.packed }
     private(set) var outcomes: [Outcome] = []
 
     /// The shared model is fitted as a plan of `precision` will run it.
@@ -52,13 +54,16 @@ final class SharingRepair {
             let found = try fitOutput(of: selected, layer, span)
             if found.error < output.error {
                 output = ResidualFit.Result(
-                    weight: found.weight, priorError: output.priorError, error: found.error, strength: found.strength)
+                    weight: found.weight, priorError: output.priorError, error: found.error, strength: found.strength,
+                    packed: found.packed)
                 attention = selected
             }
         }
         attention.output.weight = output.weight
         pair.changed.blocks[layer].mixer = .sharedAttention(attention)
+        pair.keep(output, LayerTensor(layer: layer, matrix: .attentionOutput))
         let found = try pair.fitDown(down.weight, layer, span)
+        pair.keep(found, LayerTensor(layer: layer, matrix: .down))
         down.weight = found.weight
         pair.changed.blocks[layer].feedForward = .gated(gate: gate, up: up, down: down)
         outcomes.append(Outcome(layer: layer, output: output, down: found))

@@ -28,6 +28,9 @@ struct BenchCommand: ParsableCommand {
             """)
     var rows: RowCounts?
 
+    @Flag(help: "With --rows: the rows are a binary tree of drafts, not one draft that goes on.")
+    var tree = false
+
     @Flag(help: "Positions may lie past the context that the model was made for: to time a long one.")
     var pastContext = false
 
@@ -42,6 +45,7 @@ struct BenchCommand: ParsableCommand {
         guard promptLength >= 0, generatedLength >= 0, depth >= 0 else {
             throw ValidationError("-p, -n and -d take 0 or more.")
         }
+        guard rows != nil || !tree else { throw ValidationError("--tree says what shape --rows have.") }
         guard repetitions >= 1 else { throw ValidationError("-r takes 1 or more.") }
     }
 
@@ -69,7 +73,7 @@ struct BenchCommand: ParsableCommand {
             var kinds: [BenchTest.Kind] = []
             if promptLength > 0 { kinds.append(.prefill(promptLength)) }
             if generatedLength > 0 { kinds.append(.decode(generatedLength)) }
-            if !rowCounts.isEmpty { kinds.append(.verify(rowCounts)) }
+            if !rowCounts.isEmpty { kinds.append(.verify(rowCounts, isTree: tree)) }
             let results = try kinds.flatMap {
                 try BenchTest(kind: $0, depth: depth).run(session, repetitions: repetitions, roofline: roofline)
             }

@@ -8,6 +8,16 @@ extension Session {
         return Row.chain((0..<count).map { UInt32((committed + $0) * 7919 % vocabulary) }, after: committed)
     }
 
+    /// The rows of such a chain as a binary tree: two behind each, row by row.
+    func patternTree(_ count: Int) -> [Row] {
+        var rows = patternRows(count)
+        for index in rows.indices.dropFirst() {
+            let parent = (index - 1) / 2
+            rows[index] = Row(input: rows[index].input, position: rows[parent].position + 1, parent: parent)
+        }
+        return rows
+    }
+
     /// Commits a prompt of `count` tokens in the largest steps, with the logits of its last token.
     func appendPrompt(_ count: Int) throws {
         let chunk = engine.plan.program.maximumRows

@@ -7,9 +7,9 @@ struct BenchTest {
         case prefill(Int)
         /// So many tokens one by one, each with its logits.
         case decode(Int)
-        /// Steps of so many rows, as drafted tokens are verified: a chain, logits of each row, as many at once as the plan allows,
-        /// nothing committed.
-        case verify([Int])
+        /// Steps of so many rows, as drafted tokens are verified: a chain or a binary tree, logits of each row, as many at once as
+        /// the plan allows, nothing committed.
+        case verify([Int], isTree: Bool)
     }
 
     let kind: Kind
@@ -37,8 +37,8 @@ struct BenchTest {
                     roofline.stepFraction(of: $0, rows: 1, position: Double(depth) + Double(count) / 2)
                 }
             ]
-        case .verify(let rowCounts):
-            return try verify(rowCounts, session, repetitions: repetitions, roofline: roofline)
+        case .verify(let rowCounts, let isTree):
+            return try verify(rowCounts, isTree: isTree, session, repetitions: repetitions, roofline: roofline)
         }
     }
 
@@ -62,7 +62,7 @@ struct BenchTest {
 
     /// Steps of one row and of every row count take turns, so that a change of the machine's load meets all alike.
     private func verify(
-        _ rowCounts: [Int], _ session: Session, repetitions: Int, roofline: Roofline
+        _ rowCounts: [Int], isTree: Bool, _ session: Session, repetitions: Int, roofline: Roofline
     ) throws -> [BenchResult] {
         session.reset()
         try session.appendPrompt(depth)
@@ -73,7 +73,7 @@ struct BenchTest {
             var sums = Array(repeating: 0.0, count: counts.count)
             for _ in 0..<Self.verifications {
                 for (index, count) in counts.enumerated() {
-                    let rows = session.patternRows(count)
+                    let rows = isTree ? session.patternTree(count) : session.patternRows(count)
                     let start = ContinuousClock.now
                     try session.evaluate(rows)
                     for first in stride(from: 0, to: count, by: mostOutputs) {
@@ -87,7 +87,9 @@ struct BenchTest {
         return rowCounts.enumerated().map { index, count in
             let rates = seconds.map { Double(count * Self.verifications) / $0[index + 1] }
             let timesOneRow = seconds.reduce(0) { $0 + $1[index + 1] / $1[0] } / Double(seconds.count)
-            return BenchResult(name: name("vt\(count)"), rates: rates, timesOneRow: timesOneRow) {
+            return BenchResult(
+                name: name(isTree ? "vt\(count) tree" : "vt\(count)"), rates: rates, timesOneRow: timesOneRow
+            ) {
                 roofline.stepFraction(of: $0, rows: count, position: Double(depth))
             }
         }
