@@ -57,6 +57,15 @@ struct BenchTests {
         #expect(text.contains("| vt2 |") && text.contains(" x |") && !text.contains("| pp"))
     }
 
+    @Test("rows may be a tree; without rows there is none")
+    func tree() throws {
+        let results = try rows(
+            try bench(["--json", "-p", "0", "-n", "0", "-d", "7", "--rows", "6,3", "--tree", "-r", "2"]))
+        #expect(results.compactMap { $0["test"] as? String } == ["vt6 tree @ d7", "vt3 tree @ d7"])
+        #expect(results.allSatisfy { ($0["tokens_per_second"] as? Double ?? 0) > 0 })
+        expectFailure(try bench(["--tree"]), 64, naming: "--rows")
+    }
+
     @Test("more rows than a step has are refused")
     func tooManyRows() throws {
         expectFailure(try bench(["--rows", "4,257", "--past-context"]), 64, naming: "at most 256 rows")

@@ -28,17 +28,16 @@ public struct PackingOption: Sendable, Hashable {
 }
 
 extension WeightPrecision {
-    /// How a matrix that a pass has fitted is packed, since it has no values to keep: in as many bits as the others, and in 8
-    /// beside kept ones. Nil where it stays in floating point, as where columns do not fill blocks.
+    /// How a matrix that a pass has fitted is packed: two widths above the others of the plan. Unlike a checkpoint's own
+    /// weights it may lie on no grid before, and it makes up for what others lost; the queries and keys that sharing leaves
+    /// out take more room. Nil where it stays in floating point, as where columns do not fill blocks.
     func fittedOption(columns: Int) -> PackingOption? {
         let bits: Grid.Bits
         switch self {
-        case .keep, .w8: bits = .eight
-        case .w6: bits = .six
-        case .w5: bits = .five
-        case .w4: bits = .four
-        case .w3: bits = .three
-        case .w2: bits = .two
+        case .keep, .w8, .w6, .w5: bits = .eight
+        case .w4: bits = .six
+        case .w3: bits = .five
+        case .w2: bits = .four
         case .bf16, .f32: return nil
         }
         return columns % Packing.blockColumns == 0 ? PackingOption(bits: bits, groupSize: .columns32) : nil

@@ -27,6 +27,14 @@ extension Session {
         }
     }
 
+    /// Has exactly a prompt of `depth` tokens committed: what is behind it is forgotten, or, where a window has left too much
+    /// of it behind, all of it is evaluated anew.
+    func moveToDepth(_ depth: Int) throws {
+        if committed >= depth, (try? truncate(to: depth)) != nil { return }
+        reset()
+        try appendPrompt(depth)
+    }
+
     /// Commits `count` rows in one step; with `wantsLogits` the last row's logits are computed.
     func append(_ count: Int, wantsLogits: Bool) throws {
         try evaluate(patternRows(count))

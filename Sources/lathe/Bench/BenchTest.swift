@@ -51,8 +51,7 @@ struct BenchTest {
     ) throws -> [Double] {
         var rates: [Double] = []
         for repetition in 0...repetitions {
-            session.reset()
-            try session.appendPrompt(depth)
+            try session.moveToDepth(depth)
             let start = ContinuousClock.now
             try body()
             if repetition > 0 { rates.append(Double(tokens) / (ContinuousClock.now - start).inSeconds) }
@@ -64,8 +63,7 @@ struct BenchTest {
     private func verify(
         _ rowCounts: [Int], isTree: Bool, _ session: Session, repetitions: Int, roofline: Roofline
     ) throws -> [BenchResult] {
-        session.reset()
-        try session.appendPrompt(depth)
+        try session.moveToDepth(depth)
         let counts = [1] + rowCounts
         let mostOutputs = session.engine.plan.program.maximumOutputs
         var seconds: [[Double]] = []
