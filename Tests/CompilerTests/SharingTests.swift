@@ -165,7 +165,10 @@ struct SharingTests {
         let shared = try ShareAttention([ShareAttention.Span(4...4)]).apply(to: model).model
         let pair = try PrefixPair(original: model, changed: shared, tokens: tokens, precision: precision)
         try pair.advance(0..<3, isChanged: false)
-        guard case .sharedAttention(let attention) = shared.blocks[4].mixer else { return }
+        guard case .sharedAttention(let attention) = shared.blocks[4].mixer else {
+            Issue.record("the fifth layer is no receiver")
+            return
+        }
         let fitted = try pair.fitOutput(attention.output.weight, 4, 3..<5)
         let packed = try #require(fitted.packed)
         let option = try #require(precision.fittedOption(columns: packed.columns))

@@ -28,9 +28,9 @@ public struct PackingOption: Sendable, Hashable {
 }
 
 extension WeightPrecision {
-    /// How a matrix that a pass has fitted is packed: two widths above the others of the plan. Unlike a checkpoint's own
-    /// weights it may lie on no grid before, and it makes up for what others lost; the queries and keys that sharing leaves
-    /// out take more room. Nil where it stays in floating point, as where columns do not fill blocks.
+    /// How a matrix that a pass has fitted is packed: up to two widths above the others of the plan, since it lies on
+    /// no grid, as a checkpoint's own weights may, and makes up for what others lost. Nil where it stays in floating point, as
+    /// where columns do not fill blocks.
     func fittedOption(columns: Int) -> PackingOption? {
         let bits: Grid.Bits
         switch self {
